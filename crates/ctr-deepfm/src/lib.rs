@@ -1,1 +1,81 @@
-//! placeholder
+//! DeepFM (Guo et al. 2017, arXiv 1703.04247): a factorization machine and a multi-layer perceptron over the same
+//! embeddings, `logit = bias + sum_f w[id_f] + sum_{f<g} <v_f, v_g> + mlp([v_1; …; v_F])`.
+
+use candle_core::{Result, Tensor};
+use ctr_nn::{
+    Batch, Context, CtrModel, Group, Initializer, Leaves, Linear, Mlp, MlpConfig, ModelConfig, ModelInput,
+    ParameterSpec, fm_interaction, gather_rows,
+};
+use serde::{Deserialize, Serialize};
+
+/// Settings of [`DeepFm`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeepFmConfig {
+    /// Width of a field's embedding.
+    pub embedding_dim: usize,
+    /// Standard deviation of the initial embeddings and first-order weights.
+    pub embedding_std: f32,
+    /// The hidden layers.
+    pub mlp: MlpConfig,
+}
+
+impl Default for DeepFmConfig {
+    fn default() -> Self {
+        Self { embedding_dim: 16, embedding_std: 1e-2, mlp: MlpConfig::default() }
+    }
+}
+
+impl ModelConfig for DeepFmConfig {
+    const NAME: &'static str = "deepfm";
+
+    fn build(&self, input: &ModelInput) -> std::result::Result<Box<dyn CtrModel>, String> {
+        if self.embedding_dim == 0 {
+            return Err("embedding_dim is 0; it must be at least 1".into());
+        }
+        self.mlp.validate()?;
+        let mlp = Mlp::new("mlp", input.fields * self.embedding_dim, &self.mlp);
+        let output = Linear {
+            name: "output".into(),
+            input: mlp.output(),
+            output: 1,
+            bias: false,
+            group: Group::Head,
+            initializer: self.mlp.initializer,
+        };
+        Ok(Box::new(DeepFm { table_rows: input.table_rows, config: self.clone(), mlp, output }))
+    }
+}
+
+/// The DeepFM model.
+#[derive(Debug)]
+pub struct DeepFm {
+    table_rows: usize,
+    config: DeepFmConfig,
+    mlp: Mlp,
+    output: Linear,
+}
+
+impl CtrModel for DeepFm {
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        let start = Initializer::Normal(self.config.embedding_std);
+        let mut specs = vec![
+            ParameterSpec::table("embedding", self.table_rows, self.config.embedding_dim, start),
+            ParameterSpec::table("linear", self.table_rows, 1, start),
+            ParameterSpec::output_bias(),
+        ];
+        specs.extend(self.mlp.parameters());
+        specs.extend(self.output.parameters());
+        specs
+    }
+
+    fn forward(&self, leaves: &Leaves, batch: &Batch, context: &mut Context) -> Result<Tensor> {
+        let embeddings = gather_rows(leaves.get("embedding")?, &batch.ids)?;
+        let (replicas, samples, fields, dim) = embeddings.dims4()?;
+        let first_order = gather_rows(leaves.get("linear")?, &batch.ids)?.squeeze(3)?.sum(2)?;
+        let second_order = fm_interaction(&embeddings)?;
+        let hidden = self.mlp.forward(&embeddings.reshape((replicas, samples, fields * dim))?, leaves, context)?;
+        let deep = self.output.forward(&hidden, leaves)?.squeeze(2)?;
+        (first_order + second_order)?.add(&deep)?.broadcast_add(leaves.get("bias")?)
+    }
+}

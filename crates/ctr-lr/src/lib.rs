@@ -1,1 +1,50 @@
-//! placeholder
+//! Logistic regression over categorical fields: `logit = bias + sum_f w[id_f]`.
+
+use candle_core::{Result, Tensor};
+use ctr_nn::{
+    Batch, Context, CtrModel, Initializer, Leaves, ModelConfig, ModelInput, ParameterSpec, gather_rows,
+};
+use serde::{Deserialize, Serialize};
+
+/// Settings of [`Lr`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LrConfig {
+    /// Standard deviation of the initial weights.
+    pub embedding_std: f32,
+}
+
+impl Default for LrConfig {
+    fn default() -> Self {
+        Self { embedding_std: 1e-4 }
+    }
+}
+
+impl ModelConfig for LrConfig {
+    const NAME: &'static str = "lr";
+
+    fn build(&self, input: &ModelInput) -> std::result::Result<Box<dyn CtrModel>, String> {
+        Ok(Box::new(Lr { table_rows: input.table_rows, embedding_std: self.embedding_std }))
+    }
+}
+
+/// Logistic regression.
+#[derive(Debug)]
+pub struct Lr {
+    table_rows: usize,
+    embedding_std: f32,
+}
+
+impl CtrModel for Lr {
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        vec![
+            ParameterSpec::table("linear", self.table_rows, 1, Initializer::Normal(self.embedding_std)),
+            ParameterSpec::output_bias(),
+        ]
+    }
+
+    fn forward(&self, leaves: &Leaves, batch: &Batch, _: &mut Context) -> Result<Tensor> {
+        let weights = gather_rows(leaves.get("linear")?, &batch.ids)?;
+        weights.squeeze(3)?.sum(2)?.broadcast_add(leaves.get("bias")?)
+    }
+}

@@ -1,1 +1,35 @@
-//! placeholder
+//! The neural building blocks of ctrbench on candle: parameters with a replica axis, layers, loss, optimizers and the
+//! trait that every CTR model implements.
+//!
+//! # The replica axis
+//! Every tensor in a forward pass carries a leading axis `R` of independent model copies: dense weights `[R, in, out]`,
+//! embedding rows `[R, N, D]`, logits `[R, B]`. Cloud training is `R = 1`; per-user fine-tuning is `R` = users in a
+//! chunk. A loss summed over replicas never mixes their gradients, so one forward serves both.
+
+mod activation;
+mod batch;
+mod checkpoint;
+mod context;
+mod device;
+mod initializer;
+mod layers;
+mod leaves;
+mod model;
+mod ops;
+mod optimizer;
+mod parameters;
+mod seed;
+
+pub use activation::Activation;
+pub use batch::Batch;
+pub use checkpoint::{CheckpointError, load_tensors, save_tensors};
+pub use context::{Context, Mode, NormStatistics};
+pub use device::{DeviceChoice, DeviceError};
+pub use initializer::Initializer;
+pub use layers::{BatchNorm, Linear, Mlp, MlpConfig};
+pub use leaves::Leaves;
+pub use model::{CtrModel, ModelConfig, ModelInput};
+pub use ops::{PADDING_ROW, Rows, bce_with_logits, fm_interaction, gather_rows};
+pub use optimizer::{Algorithm, OptimizerConfig, Step};
+pub use parameters::{Group, Kind, ParameterSpec, Parameters};
+pub use seed::{SeededRng, seeded_rng};

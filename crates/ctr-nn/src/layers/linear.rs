@@ -1,0 +1,64 @@
+//! A fully connected layer.
+
+use crate::{Group, Initializer, Kind, Leaves, ParameterSpec, ops};
+use candle_core::{Result, Tensor};
+
+/// `x W + b` with `W` stored `[in, out]` (PyTorch stores its transpose).
+#[derive(Debug, Clone)]
+pub struct Linear {
+    /// Prefix of the parameter names.
+    pub name: String,
+    /// Features in.
+    pub input: usize,
+    /// Features out.
+    pub output: usize,
+    /// Whether a bias is added.
+    pub bias: bool,
+    /// Part of the model that the layer belongs to.
+    pub group: Group,
+    /// Initial weights; the bias starts at 0.
+    pub initializer: Initializer,
+}
+
+impl Linear {
+    /// `<name>.weight` and, if there is one, `<name>.bias`.
+    pub fn parameters(&self) -> Vec<ParameterSpec> {
+        let spec = |part: &str, shape: Vec<usize>, initializer| ParameterSpec {
+            name: format!("{}.{part}", self.name),
+            kind: Kind::Dense,
+            group: self.group,
+            shape,
+            initializer,
+        };
+        let mut specs = vec![spec("weight", vec![self.input, self.output], self.initializer)];
+        if self.bias {
+            specs.push(spec("bias", vec![self.output], Initializer::Constant(0.0)));
+        }
+        specs
+    }
+
+    /// `[R, B, in]` to `[R, B, out]`.
+    ///
+    /// # Errors
+    /// If a parameter is missing or a shape does not fit.
+    pub fn forward(&self, x: &Tensor, leaves: &Leaves) -> Result<Tensor> {
+        let product = self.product(x, leaves)?;
+        if self.bias { ops::bias_add(&product, self.bias_of(leaves)?) } else { Ok(product) }
+    }
+
+    /// The same, followed by a rectifier, in one pass where there is a bias.
+    ///
+    /// # Errors
+    /// If a parameter is missing or a shape does not fit.
+    pub fn forward_relu(&self, x: &Tensor, leaves: &Leaves) -> Result<Tensor> {
+        ops::bias_relu(&self.product(x, leaves)?, self.bias_of(leaves)?)
+    }
+
+    fn product(&self, x: &Tensor, leaves: &Leaves) -> Result<Tensor> {
+        x.matmul(leaves.get(&format!("{}.weight", self.name))?)
+    }
+
+    fn bias_of<'a>(&self, leaves: &'a Leaves) -> Result<&'a Tensor> {
+        leaves.get(&format!("{}.bias", self.name))
+    }
+}

@@ -1,0 +1,138 @@
+//! Binary cross-entropy on logits, weighted, one sum per replica.
+
+use super::f32_slice;
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+
+/// `sum_b w * (max(z, 0) - z * y + ln(1 + exp(-|z|)))` per replica.
+///
+/// `logits`, `targets` and `weights` are `[R, B]`, the result is `[R]`. Weights carry both the padding mask and the
+/// normalisation: a mean over `n` samples has weight `1 / n` on each. Targets may be soft and, for additive
+/// corrections, outside `[0, 1]`. Only the logits receive a gradient, `w * (sigmoid(z) - y)`.
+///
+/// candle's own version is `log(sigmoid(z))`, which is infinite from a logit of about 20 on.
+///
+/// # Errors
+/// If the shapes differ.
+pub fn bce_with_logits(logits: &Tensor, targets: &Tensor, weights: &Tensor) -> Result<Tensor> {
+    if logits.device().is_cpu() {
+        return logits.contiguous()?.apply_op3(&targets.contiguous()?, &weights.contiguous()?, BceWithLogits);
+    }
+    plain(logits, targets, weights)
+}
+
+fn plain(logits: &Tensor, targets: &Tensor, weights: &Tensor) -> Result<Tensor> {
+    let softplus = ((logits.abs()?.neg()?.exp()? + 1.0)?).log()?;
+    // maximum(z, 0) = (z + |z|) / 2 has derivative 1/2 at 0, which is what sigmoid needs there.
+    let positive_part = ((logits + logits.abs()?)? * 0.5)?;
+    let loss = ((positive_part - (logits * targets)?)? + softplus)?;
+    (loss * weights)?.sum(1)
+}
+
+struct BceWithLogits;
+
+impl CustomOp3 for BceWithLogits {
+    fn name(&self) -> &'static str {
+        "bce_with_logits"
+    }
+
+    fn cpu_fwd(
+        &self,
+        logits: &CpuStorage,
+        logits_layout: &Layout,
+        targets: &CpuStorage,
+        targets_layout: &Layout,
+        weights: &CpuStorage,
+        weights_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (replicas, batch) = logits_layout.shape().dims2()?;
+        let logits = f32_slice(self.name(), logits, logits_layout)?;
+        let targets = f32_slice(self.name(), targets, targets_layout)?;
+        let weights = f32_slice(self.name(), weights, weights_layout)?;
+        let mut losses = vec![0f32; replicas];
+        for (i, ((z, y), w)) in logits.iter().zip(targets).zip(weights).enumerate() {
+            losses[i / batch] += w * (z.max(0.0) - z * y + (-z.abs()).exp().ln_1p());
+        }
+        Ok((CpuStorage::F32(losses), Shape::from(replicas)))
+    }
+
+    fn bwd(
+        &self,
+        logits: &Tensor,
+        targets: &Tensor,
+        weights: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        // The targets are closed over as half of a pair, since an operation takes three tensors at the most.
+        let residual = logits.apply_op2_no_bwd(targets, &Residual)?;
+        let grad = residual.mul(weights)?.broadcast_mul(&grad.unsqueeze(1)?)?;
+        Ok((Some(grad), None, None))
+    }
+}
+
+/// `sigmoid(z) - y`.
+struct Residual;
+
+impl CustomOp2 for Residual {
+    fn name(&self) -> &'static str {
+        "bce_residual"
+    }
+
+    fn cpu_fwd(
+        &self,
+        logits: &CpuStorage,
+        logits_layout: &Layout,
+        targets: &CpuStorage,
+        targets_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let logits = f32_slice(self.name(), logits, logits_layout)?;
+        let targets = f32_slice(self.name(), targets, targets_layout)?;
+        let residual = logits.iter().zip(targets).map(|(z, y)| 1.0 / (1.0 + (-z).exp()) - y).collect();
+        Ok((CpuStorage::F32(residual), logits_layout.shape().clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Device, Var};
+
+    fn case() -> Result<(Var, Tensor, Tensor)> {
+        let device = Device::Cpu;
+        let logits = Tensor::new(&[[0.0f32, 1.5, -2.0], [20.0, -30.0, 100.0]], &device)?;
+        let targets = Tensor::new(&[[1.0f32, 0.0, 0.25], [0.0, 1.0, 1.1]], &device)?;
+        let weights = Tensor::new(&[[0.5f32, 0.5, 0.0], [0.25, 0.5, 0.25]], &device)?;
+        Ok((Var::from_tensor(&logits)?, targets, weights))
+    }
+
+    /// ```python
+    /// z = torch.tensor([[0., 1.5, -2.], [20., -30., 100.]], requires_grad=True)
+    /// y = torch.tensor([[1., 0., .25], [0., 1., 1.1]]); w = torch.tensor([[.5, .5, 0.], [.25, .5, .25]])
+    /// loss = (w * F.binary_cross_entropy_with_logits(z, y, reduction="none")).sum(1); loss.sum().backward()
+    /// ```
+    #[test]
+    fn equals_pytorch() -> Result<()> {
+        let (logits, targets, weights) = case()?;
+        let loss = bce_with_logits(&logits, &targets, &weights)?;
+        let grads = loss.sum_all()?.backward()?;
+        let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-6 * b.abs().max(1e-3));
+        assert!(close(&loss.to_vec1()?, &[1.197280, 17.5]), "{loss}");
+        let grad = grads.get(&logits).expect("a gradient").flatten_all()?.to_vec1::<f32>()?;
+        assert!(close(&grad, &[-0.25, 0.4087872, 0.0, 0.25, -0.5, -0.025]), "{grad:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn equals_its_plain_twin() -> Result<()> {
+        let (logits, targets, weights) = case()?;
+        let mut results = Vec::new();
+        for loss in [bce_with_logits(&logits, &targets, &weights)?, plain(&logits, &targets, &weights)?] {
+            let grad = loss.sum_all()?.backward()?.get(&logits).expect("a gradient").flatten_all()?;
+            results.push((loss.to_vec1::<f32>()?, grad.to_vec1::<f32>()?));
+        }
+        for (a, b) in results[0].0.iter().chain(&results[0].1).zip(results[1].0.iter().chain(&results[1].1)) {
+            assert!((a - b).abs() <= 2e-6 * a.abs().max(1.0), "{a} {b}");
+        }
+        Ok(())
+    }
+}

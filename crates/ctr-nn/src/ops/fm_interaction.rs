@@ -1,0 +1,122 @@
+//! The pairwise term of a factorization machine (Rendle 2010, equation 5).
+
+use super::f32_slice;
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
+
+/// `1/2 * sum_d ((sum_f v)^2 - sum_f v^2)` of embeddings `[R, B, F, D]`: the sum of all pairwise dot products of
+/// fields, `[R, B]`, in time linear in `F`.
+///
+/// # Errors
+/// If the input is not of rank 4.
+pub fn fm_interaction(embeddings: &Tensor) -> Result<Tensor> {
+    if embeddings.device().is_cpu() {
+        return embeddings.contiguous()?.apply_op1(FmInteraction);
+    }
+    plain(embeddings)
+}
+
+fn plain(embeddings: &Tensor) -> Result<Tensor> {
+    let square_of_sum = embeddings.sum(2)?.sqr()?;
+    let sum_of_squares = embeddings.sqr()?.sum(2)?;
+    (square_of_sum - sum_of_squares)?.sum(2)? * 0.5
+}
+
+struct FmInteraction;
+
+impl CustomOp1 for FmInteraction {
+    fn name(&self) -> &'static str {
+        "fm_interaction"
+    }
+
+    fn cpu_fwd(&self, v: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (replicas, batch, fields, dim) = layout.shape().dims4()?;
+        let v = f32_slice(self.name(), v, layout)?;
+        let mut sum = vec![0f32; dim];
+        let terms = v
+            .chunks_exact(fields * dim)
+            .map(|sample| {
+                sum.fill(0.0);
+                let mut squares = 0f32;
+                for row in sample.chunks_exact(dim) {
+                    for (sum, v) in sum.iter_mut().zip(row) {
+                        *sum += v;
+                        squares += v * v;
+                    }
+                }
+                0.5 * (sum.iter().map(|s| s * s).sum::<f32>() - squares)
+            })
+            .collect();
+        Ok((CpuStorage::F32(terms), Shape::from((replicas, batch))))
+    }
+
+    fn bwd(&self, v: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        Ok(Some(v.apply_op2_no_bwd(&grad.contiguous()?, &FmInteractionGrad)?))
+    }
+}
+
+/// `grad * (sum_f v - v)` for every field.
+struct FmInteractionGrad;
+
+impl CustomOp2 for FmInteractionGrad {
+    fn name(&self) -> &'static str {
+        "fm_interaction_grad"
+    }
+
+    fn cpu_fwd(
+        &self,
+        v: &CpuStorage,
+        v_layout: &Layout,
+        grad: &CpuStorage,
+        grad_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (_, _, fields, dim) = v_layout.shape().dims4()?;
+        let v = f32_slice(self.name(), v, v_layout)?;
+        let grad = f32_slice(self.name(), grad, grad_layout)?;
+        let mut out = Vec::with_capacity(v.len());
+        let mut sum = vec![0f32; dim];
+        for (sample, g) in v.chunks_exact(fields * dim).zip(grad) {
+            sum.fill(0.0);
+            for row in sample.chunks_exact(dim) {
+                for (sum, v) in sum.iter_mut().zip(row) {
+                    *sum += v;
+                }
+            }
+            for row in sample.chunks_exact(dim) {
+                out.extend(sum.iter().zip(row).map(|(s, v)| g * (s - v)));
+            }
+        }
+        Ok((CpuStorage::F32(out), v_layout.shape().clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Device, Var};
+
+    #[test]
+    fn equals_the_sum_of_pairwise_products_and_its_gradient() -> Result<()> {
+        let values: Vec<f32> = (0..2 * 3 * 4 * 5).map(|i| (i as f32 * 0.37).sin()).collect();
+        let v = Var::from_tensor(&Tensor::from_vec(values, (2, 3, 4, 5), &Device::Cpu)?)?;
+        let slope = Tensor::new(&[[1f32, 2., 3.], [-1., 0.5, 0.]], &Device::Cpu)?;
+        let mut pairs = Tensor::zeros((2, 3), candle_core::DType::F32, &Device::Cpu)?;
+        for i in 0..4 {
+            for j in i + 1..4 {
+                let product = (v.narrow(2, i, 1)? * v.narrow(2, j, 1)?)?;
+                pairs = (pairs + product.sum((2, 3))?)?;
+            }
+        }
+        let fused = fm_interaction(&v)?;
+        for other in [pairs, plain(&v)?] {
+            assert!(largest_difference(&fused, &other)? < 2e-6);
+            let a = (&fused * &slope)?.sum_all()?.backward()?;
+            let b = (&other * &slope)?.sum_all()?.backward()?;
+            assert!(largest_difference(a.get(&v).expect("grad"), b.get(&v).expect("grad"))? < 5e-6);
+        }
+        Ok(())
+    }
+
+    fn largest_difference(a: &Tensor, b: &Tensor) -> Result<f32> {
+        (a - b)?.abs()?.flatten_all()?.max(0)?.to_scalar()
+    }
+}

@@ -1,0 +1,131 @@
+//! Rows of a table, gathered by id, with a backward that adds each gradient row where it came from.
+
+use super::{f32_slice, u32_slice};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+
+/// An id that stands for no row: it reads zeros and passes no gradient on.
+pub const PADDING_ROW: u32 = u32::MAX;
+
+/// Gathers rows of `table` (`[rows, dim]`) at `ids` (any shape, `u32`): the result is `[ids.shape…, dim]`.
+///
+/// An id of [`PADDING_ROW`] yields zeros. Other ids must be below `rows`.
+///
+/// # Errors
+/// If the table is not of rank 2 or an id is out of range.
+pub fn gather_rows(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
+    let (_, dim) = table.dims2()?;
+    let mut shape = ids.dims().to_vec();
+    shape.push(dim);
+    if table.device().is_cpu() {
+        table.contiguous()?.apply_op2(&ids.contiguous()?, GatherRows)?.reshape(shape)
+    } else {
+        table.index_select(&ids.flatten_all()?, 0)?.reshape(shape)
+    }
+}
+
+struct GatherRows;
+
+impl CustomOp2 for GatherRows {
+    fn name(&self) -> &'static str {
+        "gather_rows"
+    }
+
+    fn cpu_fwd(
+        &self,
+        table: &CpuStorage,
+        table_layout: &Layout,
+        ids: &CpuStorage,
+        ids_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (rows, dim) = table_layout.shape().dims2()?;
+        let table = f32_slice(self.name(), table, table_layout)?;
+        let ids = u32_slice(self.name(), ids, ids_layout)?;
+        let mut values = Vec::with_capacity(ids.len() * dim);
+        for &id in ids {
+            if id == PADDING_ROW {
+                values.resize(values.len() + dim, 0.0);
+            } else if (id as usize) < rows {
+                let start = id as usize * dim;
+                values.extend_from_slice(&table[start..start + dim]);
+            } else {
+                bail!("gather_rows: id {id} is out of range for a table of {rows} rows");
+            }
+        }
+        let shape = Shape::from((ids.len(), dim));
+        Ok((CpuStorage::F32(values), shape))
+    }
+
+    fn bwd(&self, table: &Tensor, ids: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let rows = table.dim(0)?;
+        let grad = grad.contiguous()?.apply_op2_no_bwd(ids, &ScatterAddRows { rows })?;
+        Ok((Some(grad), None))
+    }
+}
+
+/// Adds row `i` of the gradient (`[ids, dim]`) to row `ids[i]` of a zero table (`[rows, dim]`), in id order.
+struct ScatterAddRows {
+    rows: usize,
+}
+
+impl CustomOp2 for ScatterAddRows {
+    fn name(&self) -> &'static str {
+        "scatter_add_rows"
+    }
+
+    fn cpu_fwd(
+        &self,
+        grad: &CpuStorage,
+        grad_layout: &Layout,
+        ids: &CpuStorage,
+        ids_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (_, dim) = grad_layout.shape().dims2()?;
+        let grad = f32_slice(self.name(), grad, grad_layout)?;
+        let ids = u32_slice(self.name(), ids, ids_layout)?;
+        let mut table = vec![0f32; self.rows * dim];
+        for (row, &id) in grad.chunks_exact(dim).zip(ids) {
+            if id != PADDING_ROW {
+                let start = id as usize * dim;
+                for (sum, value) in table[start..start + dim].iter_mut().zip(row) {
+                    *sum += value;
+                }
+            }
+        }
+        Ok((CpuStorage::F32(table), Shape::from((self.rows, dim))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{DType, Device, Var};
+
+    /// The fused gather and its backward equal candle's `index_select` and its backward, padding included.
+    #[test]
+    fn equals_index_select() -> Result<()> {
+        let device = Device::Cpu;
+        let values: Vec<f32> = (0..21).map(|i| (i as f32 * 0.7).sin()).collect();
+        let table = Var::from_tensor(&Tensor::from_vec(values, (7, 3), &device)?)?;
+        let ids = Tensor::new(&[[4u32, 0, 4], [6, PADDING_ROW, 0]], &device)?;
+        let slope = Tensor::arange(0f32, 18., &device)?.reshape((2, 3, 3))?;
+
+        let fused = gather_rows(table.as_tensor(), &ids)?;
+        let plain = table.index_select(&ids.flatten_all()?, 0)?.reshape((2, 3, 3))?;
+        assert_eq!(fused.to_vec3::<f32>()?, plain.to_vec3::<f32>()?);
+
+        let fused_grads = (fused * &slope)?.sum_all()?.backward()?;
+        let plain_grads = (plain * &slope)?.sum_all()?.backward()?;
+        let grad = |grads: &candle_core::backprop::GradStore| grads.get(&table).map(|g| g.to_vec2::<f32>());
+        assert_eq!(grad(&fused_grads).transpose()?, grad(&plain_grads).transpose()?);
+        Ok(())
+    }
+
+    #[test]
+    fn an_id_past_the_table_is_an_error() -> Result<()> {
+        let table = Tensor::zeros((2, 3), DType::F32, &Device::Cpu)?;
+        let ids = Tensor::new(&[2u32], &Device::Cpu)?;
+        let message = gather_rows(&table, &ids).unwrap_err().to_string();
+        assert!(message.contains("id 2 is out of range"), "{message}");
+        Ok(())
+    }
+}

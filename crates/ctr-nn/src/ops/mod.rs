@@ -1,0 +1,47 @@
+//! Fused tensor operations.
+//!
+//! candle has each of these as a chain of allocating passes. On the CPU one pass does; on other devices the chain of
+//! plain candle operations is what runs. Every fused operation is tested against its plain twin.
+
+mod bce_with_logits;
+mod bias_activation;
+mod fm_interaction;
+mod gather_rows;
+mod optimizer_update;
+mod rows;
+
+pub use bce_with_logits::bce_with_logits;
+pub use bias_activation::{bias_add, bias_relu};
+pub use fm_interaction::fm_interaction;
+pub use gather_rows::{PADDING_ROW, gather_rows};
+pub(crate) use optimizer_update::{AdagradParameter, AdagradSum, AdamMoments, AdamParameter, Sgd};
+pub use rows::Rows;
+
+use candle_core::{CpuStorage, Layout, Result, bail};
+
+/// The contiguous `f32` values behind a CPU storage.
+fn f32_slice<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    match (storage.as_slice::<f32>(), layout.contiguous_offsets()) {
+        (Ok(values), Some((start, end))) => Ok(&values[start..end]),
+        (Err(error), _) => Err(error),
+        (_, None) => bail!("{op} needs a contiguous tensor"),
+    }
+}
+
+/// The contiguous `u32` values behind a CPU storage.
+fn u32_slice<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [u32]> {
+    match (storage.as_slice::<u32>(), layout.contiguous_offsets()) {
+        (Ok(values), Some((start, end))) => Ok(&values[start..end]),
+        (Err(error), _) => Err(error),
+        (_, None) => bail!("{op} needs contiguous ids"),
+    }
+}
+
+/// The contiguous `f32` values of a tensor that is updated in place.
+fn f32_slice_mut<'a>(op: &str, storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
+    match (storage, layout.contiguous_offsets()) {
+        (CpuStorage::F32(values), Some((start, end))) => Ok(&mut values[start..end]),
+        (_, None) => bail!("{op} needs a contiguous tensor"),
+        _ => bail!("{op} works on f32 tensors"),
+    }
+}
