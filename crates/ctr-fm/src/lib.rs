@@ -1,1 +1,61 @@
-//! placeholder
+//! Factorization machine (Rendle 2010): `logit = bias + sum_f w[id_f] + sum_{f<g} <v_f, v_g>`.
+
+use candle_core::{Result, Tensor};
+use ctr_nn::{
+    Batch, Context, CtrModel, Initializer, Leaves, ModelConfig, ModelInput, ParameterSpec, fm_interaction, gather_rows,
+};
+use serde::{Deserialize, Serialize};
+
+/// Settings of [`Fm`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FmConfig {
+    /// Width of a field's embedding.
+    pub embedding_dim: usize,
+    /// Standard deviation of the initial embeddings and first-order weights.
+    pub embedding_std: f32,
+}
+
+impl Default for FmConfig {
+    fn default() -> Self {
+        Self { embedding_dim: 16, embedding_std: 1e-2 }
+    }
+}
+
+impl ModelConfig for FmConfig {
+    const NAME: &'static str = "fm";
+
+    fn build(&self, input: &ModelInput) -> std::result::Result<Box<dyn CtrModel>, String> {
+        if self.embedding_dim == 0 {
+            return Err("embedding_dim is 0; it must be at least 1".into());
+        }
+        if !(self.embedding_std.is_finite() && self.embedding_std >= 0.0) {
+            return Err(format!("embedding_std is {}; it must be at least 0", self.embedding_std));
+        }
+        Ok(Box::new(Fm { table_rows: input.table_rows, config: self.clone() }))
+    }
+}
+
+/// The factorization machine.
+#[derive(Debug)]
+pub struct Fm {
+    table_rows: usize,
+    config: FmConfig,
+}
+
+impl CtrModel for Fm {
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        let start = Initializer::Normal(self.config.embedding_std);
+        vec![
+            ParameterSpec::table("embedding", self.table_rows, self.config.embedding_dim, start),
+            ParameterSpec::table("linear", self.table_rows, 1, start),
+            ParameterSpec::output_bias(),
+        ]
+    }
+
+    fn forward(&self, leaves: &Leaves, batch: &Batch, _: &mut Context) -> Result<Tensor> {
+        let first_order = gather_rows(leaves.get("linear")?, &batch.ids)?.squeeze(3)?.sum(2)?;
+        let second_order = fm_interaction(&gather_rows(leaves.get("embedding")?, &batch.ids)?)?;
+        (first_order + second_order)?.broadcast_add(leaves.get("bias")?)
+    }
+}

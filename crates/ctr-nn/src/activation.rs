@@ -3,6 +3,7 @@
 use crate::{
     Context, Group, Initializer, Kind, Leaves, ParameterSpec,
     layers::BatchNorm,
+    ops,
 };
 use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
@@ -59,11 +60,7 @@ impl Activation {
             Activation::Relu => x.mul(&x.gt(0f64)?.to_dtype(x.dtype())?),
             Activation::Sigmoid => sigmoid(x),
             Activation::Tanh => x.tanh(),
-            Activation::Prelu => {
-                let positive = x.gt(0f64)?.to_dtype(x.dtype())?;
-                let scaled = x.broadcast_mul(&leaves.get(&format!("{name}.alpha"))?.unsqueeze(1)?)?;
-                x.mul(&positive)? + scaled.mul(&positive.affine(-1.0, 1.0)?)?
-            }
+            Activation::Prelu => ops::prelu(x, leaves.get(&format!("{name}.alpha"))?),
             Activation::Dice => {
                 let normalised = dice_norm(name, x.dim(2)?).forward(x, leaves, context)?;
                 let p = sigmoid(&normalised)?;

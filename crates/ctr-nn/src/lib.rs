@@ -29,7 +29,10 @@ pub use initializer::Initializer;
 pub use layers::{BatchNorm, Linear, Mlp, MlpConfig};
 pub use leaves::Leaves;
 pub use model::{CtrModel, ModelConfig, ModelInput};
-pub use ops::{PADDING_ROW, Rows, bce_with_logits, fm_interaction, gather_rows};
+pub use ops::{
+    PADDING_ROW, Rows, bce_with_logits, bias_add, fm_interaction, gather_rows, interact_keys, scatter_add_rows,
+    weighted_sum,
+};
 pub use optimizer::{Algorithm, OptimizerConfig, Step};
 pub use parameters::{Group, Kind, ParameterSpec, Parameters};
 pub use seed::{SeededRng, seeded_rng};

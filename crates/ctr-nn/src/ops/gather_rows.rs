@@ -57,9 +57,19 @@ impl CustomOp2 for GatherRows {
 
     fn bwd(&self, table: &Tensor, ids: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let rows = table.dim(0)?;
-        let grad = grad.contiguous()?.apply_op2_no_bwd(ids, &ScatterAddRows { rows })?;
-        Ok((Some(grad), None))
+        Ok((Some(scatter_add_rows(grad, ids, rows)?), None))
     }
+}
+
+/// A table of `rows` zero rows to whose row `ids[i]` the row `i` of `values` (`[ids, dim]`) is added, in id order.
+///
+/// # Errors
+/// If an id is out of range.
+pub fn scatter_add_rows(values: &Tensor, ids: &Tensor, rows: usize) -> Result<Tensor> {
+    if values.device().is_cpu() {
+        return values.contiguous()?.apply_op2_no_bwd(&ids.contiguous()?, &ScatterAddRows { rows });
+    }
+    Tensor::zeros((rows, values.dim(1)?), values.dtype(), values.device())?.index_add(ids, values, 0)
 }
 
 /// Adds row `i` of the gradient (`[ids, dim]`) to row `ids[i]` of a zero table (`[rows, dim]`), in id order.
@@ -85,6 +95,9 @@ impl CustomOp2 for ScatterAddRows {
         let mut table = vec![0f32; self.rows * dim];
         for (row, &id) in grad.chunks_exact(dim).zip(ids) {
             if id != PADDING_ROW {
+                if id as usize >= self.rows {
+                    bail!("scatter_add_rows: id {id} is out of range for a table of {} rows", self.rows);
+                }
                 let start = id as usize * dim;
                 for (sum, value) in table[start..start + dim].iter_mut().zip(row) {
                     *sum += value;

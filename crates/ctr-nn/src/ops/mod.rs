@@ -7,15 +7,21 @@ mod bce_with_logits;
 mod bias_activation;
 mod fm_interaction;
 mod gather_rows;
+mod interact_keys;
 mod optimizer_update;
+mod prelu;
 mod rows;
+mod weighted_sum;
 
 pub use bce_with_logits::bce_with_logits;
 pub use bias_activation::{bias_add, bias_relu};
 pub use fm_interaction::fm_interaction;
-pub use gather_rows::{PADDING_ROW, gather_rows};
+pub use gather_rows::{PADDING_ROW, gather_rows, scatter_add_rows};
+pub use interact_keys::interact_keys;
 pub(crate) use optimizer_update::{AdagradParameter, AdagradSum, AdamMoments, AdamParameter, Sgd};
+pub(crate) use prelu::prelu;
 pub use rows::Rows;
+pub use weighted_sum::weighted_sum;
 
 use candle_core::{CpuStorage, Layout, Result, bail};
 
@@ -44,4 +50,10 @@ fn f32_slice_mut<'a>(op: &str, storage: &'a mut CpuStorage, layout: &Layout) -> 
         (_, None) => bail!("{op} needs a contiguous tensor"),
         _ => bail!("{op} works on f32 tensors"),
     }
+}
+
+/// For the tests that hold a fused operation against its plain twin.
+#[cfg(test)]
+fn largest_difference(a: &candle_core::Tensor, b: &candle_core::Tensor) -> Result<f32> {
+    (a - b)?.abs()?.flatten_all()?.max(0)?.to_scalar()
 }

@@ -1,0 +1,69 @@
+//! The model.
+
+use crate::{DinConfig, attention::AttentionUnit};
+use candle_core::{Result, Tensor, bail};
+use ctr_nn::{
+    Batch, Context, CtrModel, Group, Initializer, Leaves, Linear, Mlp, ModelInput, ParameterSpec, gather_rows,
+};
+
+/// The Deep Interest Network.
+#[derive(Debug)]
+pub struct Din {
+    item_field: usize,
+    table: ParameterSpec,
+    attention: AttentionUnit,
+    mlp: Mlp,
+    output: Linear,
+}
+
+impl Din {
+    pub(crate) fn new(config: &DinConfig, input: &ModelInput) -> Self {
+        let mlp = Mlp::new("mlp", (input.fields + 1) * config.embedding_dim, &config.mlp);
+        let output = Linear {
+            name: "output".into(),
+            input: mlp.output(),
+            output: 1,
+            bias: false,
+            group: Group::Head,
+            initializer: config.mlp.initializer,
+        };
+        let start = Initializer::Normal(config.embedding_std);
+        Self {
+            item_field: input.item_field,
+            table: ParameterSpec::table("embedding", input.table_rows, config.embedding_dim, start),
+            attention: AttentionUnit::new(config),
+            mlp,
+            output,
+        }
+    }
+}
+
+impl CtrModel for Din {
+    fn parameters(&self) -> Vec<ParameterSpec> {
+        let mut specs = vec![self.table.clone(), ParameterSpec::output_bias()];
+        specs.extend(self.attention.parameters());
+        specs.extend(self.mlp.parameters());
+        specs.extend(self.output.parameters());
+        specs
+    }
+
+    fn forward(&self, leaves: &Leaves, batch: &Batch, context: &mut Context) -> Result<Tensor> {
+        let (Some(history), Some(mask)) = (&batch.history, &batch.history_mask) else {
+            bail!("din reads histories, but the batch carries none")
+        };
+        let table = leaves.get("embedding")?;
+        let embeddings = gather_rows(table, &batch.ids)?;
+        let (replicas, samples, fields, dim) = embeddings.dims4()?;
+        let candidate = embeddings.narrow(2, self.item_field, 1)?.squeeze(2)?.contiguous()?;
+        // Past items share the table of the candidate items.
+        let past = gather_rows(table, history)?;
+        let interest = self.attention.forward(&candidate, &past, mask, leaves, context)?;
+        let features = Tensor::cat(&[&embeddings.reshape((replicas, samples, fields * dim))?, &interest], 2)?;
+        let hidden = self.mlp.forward(&features, leaves, context)?;
+        self.output.forward(&hidden, leaves)?.squeeze(2)?.broadcast_add(leaves.get("bias")?)
+    }
+
+    fn uses_history(&self) -> bool {
+        true
+    }
+}
