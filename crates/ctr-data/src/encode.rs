@@ -1,0 +1,120 @@
+//! From the canonical log to ids, histories and facts.
+
+use crate::descriptor::Descriptor;
+use crate::history;
+use crate::log::{Codes, Column, Log};
+use crate::vocabulary::{self, Vocabulary};
+use crate::{DataError, Dataset, DatasetConfig, Facts, Field, Samples, Split, SplitRule, guard, measure, split};
+
+/// Index of the item field: columns of a log start with the item.
+const ITEM_FIELD: usize = 0;
+
+/// Splits and encodes `log`, runs the split guard, and measures the facts.
+pub(crate) fn encode(config: &DatasetConfig, descriptor: &Descriptor, mut log: Log) -> Result<Dataset, DataError> {
+    let splits = split::assign(config, &log);
+    check_parts(config, &log, &splits)?;
+    let hashes = crate::fingerprint::hash(&log, &splits);
+    if config.user_id_feature {
+        let users = 0..log.user_keys.len() as u32;
+        log.columns.push(Column {
+            name: "user".to_owned(),
+            codes: Codes::User(users.collect()),
+            dictionary: log.user_keys.clone(),
+        });
+    }
+
+    let mut fields = Vec::with_capacity(log.columns.len());
+    let mut global_ids = Vec::with_capacity(log.columns.len());
+    let mut offset = 0;
+    for column in &log.columns {
+        let Vocabulary { local, size } = vocabulary::build(&log, &splits, column, config.min_count);
+        global_ids.push(local.into_iter().map(|id| offset + id).collect::<Vec<u32>>());
+        fields.push(Field { name: column.name.clone(), offset, vocabulary_size: size });
+        offset += size;
+    }
+    let mut ids = vec![0; log.rows() * fields.len()];
+    for (row, sample) in ids.chunks_exact_mut(fields.len()).enumerate() {
+        for ((id, column), global) in sample.iter_mut().zip(&log.columns).zip(&global_ids) {
+            *id = global[log.code(column, row) as usize];
+        }
+    }
+    let histories = history::build(&log, &splits, config.split, config.history_length, &global_ids[ITEM_FIELD]);
+    let checks = guard::check(config, &log, &splits, &fields, &ids, &histories)?;
+
+    let Log { user_keys, user, time, label, true_probability, origin, columns, .. } = log;
+    let mut items_seen = vec![false; columns[ITEM_FIELD].dictionary.len()];
+    log.item.iter().for_each(|&item| items_seen[item as usize] = true);
+    let items = items_seen.iter().filter(|seen| **seen).count();
+    let samples = Samples {
+        user,
+        time,
+        label,
+        split: splits,
+        ids,
+        history_items: histories.items,
+        history_range: histories.ranges,
+        true_probability,
+    };
+    let mut dataset = Dataset {
+        name: config.name.clone(),
+        fields,
+        item_field: ITEM_FIELD,
+        history_length: config.history_length,
+        user_keys,
+        samples,
+        facts: Facts::default(),
+    };
+    dataset.facts = measure::facts(config, descriptor, &dataset, items, origin, checks, hashes);
+    Ok(dataset)
+}
+
+/// The split rule with its fractions, in words.
+pub(crate) fn split_rule(config: &DatasetConfig) -> String {
+    let seed = match config.split {
+        SplitRule::UserRandom => format!(", seed {}", config.split_seed),
+        _ => String::new(),
+    };
+    format!("{}, test {}, validation {}{seed}", config.split, config.test_fraction, config.validation_fraction)
+}
+
+/// Refuses empty parts and labels of one class.
+fn check_parts(config: &DatasetConfig, log: &Log, splits: &[Split]) -> Result<(), DataError> {
+    one_class(config, log, "loaded", log.label.iter().copied())?;
+    for part in Split::ALL {
+        if !splits.contains(&part) {
+            return Err(DataError::EmptySplit {
+                dataset: config.name.clone(),
+                part: part.name().to_owned(),
+                rule: split_rule(config),
+                rows: log.rows(),
+                remedy: "raise its fraction, choose another split rule, or use a larger dataset".to_owned(),
+            });
+        }
+    }
+    let training = splits.iter().zip(&log.label).filter(|(split, _)| **split == Split::Train);
+    one_class(config, log, "training", training.map(|(_, label)| *label))
+}
+
+fn one_class(
+    config: &DatasetConfig,
+    log: &Log,
+    part: &str,
+    labels: impl Iterator<Item = u8>,
+) -> Result<(), DataError> {
+    let (mut rows, mut positives) = (0, 0);
+    labels.for_each(|label| {
+        rows += 1;
+        positives += usize::from(label);
+    });
+    if positives > 0 && positives < rows || rows == 0 {
+        return Ok(());
+    }
+    Err(DataError::OneClass {
+        dataset: config.name.clone(),
+        part: part.to_owned(),
+        rows,
+        class: u8::from(positives > 0),
+        rule: log.origin.label_rule.clone(),
+        remedy: "both classes are needed: change the label rule (positive_rating) or the data".to_owned(),
+    })
+}

@@ -1,0 +1,176 @@
+//! What can go wrong while loading, in words that say what to do.
+
+use std::path::PathBuf;
+
+/// Why a dataset could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// No dataset has this name.
+    #[error("unknown dataset '{name}'; known: {known}")]
+    UnknownDataset {
+        /// Name asked for.
+        name: String,
+        /// Comma-separated list of known names.
+        known: String,
+    },
+    /// A configuration value that cannot work.
+    #[error("{key} = {value} is not possible: {remedy}")]
+    InvalidConfig {
+        /// Configuration key.
+        key: String,
+        /// Value seen.
+        value: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// Nobody said where the data are.
+    #[error(
+        "{dataset} needs its official files, and no data folder is set: pass --data-dir DIR, set data_dir in the \
+         config, or set CTRBENCH_DATA; DIR must hold a subfolder '{dataset}'. Download: {home_page}"
+    )]
+    NoDataDir {
+        /// Dataset name.
+        dataset: String,
+        /// Where to get it.
+        home_page: String,
+    },
+    /// The folder or one of its files is absent.
+    #[error(
+        "{dataset}: {path} does not exist (data folder taken from {origin}; the other ways to set it are --data-dir, \
+         data_dir in the config and CTRBENCH_DATA). Download the official files from {home_page} and put them there"
+    )]
+    MissingFile {
+        /// Dataset name.
+        dataset: String,
+        /// Path looked at.
+        path: PathBuf,
+        /// Where the data folder was named.
+        origin: String,
+        /// Where to get the dataset.
+        home_page: String,
+    },
+    /// The header lacks a column.
+    #[error("{file}: line 1: no column '{column}' (found: {found}); is this the official file?", file = file.display())]
+    MissingColumn {
+        /// File read.
+        file: PathBuf,
+        /// Column needed.
+        column: String,
+        /// Columns found.
+        found: String,
+    },
+    /// A row that cannot be read.
+    #[error("{file}: line {line}: column '{column}': '{value}' {remedy}", file = file.display())]
+    Malformed {
+        /// File read.
+        file: PathBuf,
+        /// Line, counted from 1.
+        line: u64,
+        /// Column name.
+        column: String,
+        /// Text seen.
+        value: String,
+        /// What was expected and what to do.
+        remedy: String,
+    },
+    /// The file has no rows.
+    #[error("{file} has no data rows; download it again", file = file.display())]
+    EmptyFile {
+        /// File read.
+        file: PathBuf,
+    },
+    /// All labels are equal.
+    #[error("{dataset}: every one of the {rows} {part} labels is {class} ({rule}); {remedy}")]
+    OneClass {
+        /// Dataset name.
+        dataset: String,
+        /// `training`, or `loaded` for all parts together.
+        part: String,
+        /// Labels seen.
+        rows: usize,
+        /// The only class, 0 or 1.
+        class: u8,
+        /// Label rule.
+        rule: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A part of the split has no samples.
+    #[error("{dataset}: the {part} part is empty ({rule}, {rows} rows in all); {remedy}")]
+    EmptySplit {
+        /// Dataset name.
+        dataset: String,
+        /// `training`, `validation` or `test`.
+        part: String,
+        /// Split rule with its fractions.
+        rule: String,
+        /// Rows of all parts together.
+        rows: usize,
+        /// What to do.
+        remedy: String,
+    },
+    /// A global time cut on a column that is no clock.
+    #[error(
+        "{dataset}: split 'global-temporal' needs real timestamps, but the time column runs from {first} to {last} \
+         where the official file runs from {official_first} to {official_last}, so it carries order only; use \
+         'user-temporal', or the official file"
+    )]
+    NoClock {
+        /// Dataset name.
+        dataset: String,
+        /// First time seen.
+        first: i64,
+        /// Last time seen.
+        last: i64,
+        /// First time of the official file.
+        official_first: i64,
+        /// Last time of the official file.
+        official_last: i64,
+    },
+    /// The split guard found a leak; a defect of ctrbench, not of the data.
+    #[error("{dataset}: split guard: {check}: {detail}; this is a defect of ctrbench, please report it")]
+    Guard {
+        /// Dataset name.
+        dataset: String,
+        /// Check that failed.
+        check: String,
+        /// What was seen.
+        detail: String,
+    },
+    /// An embedded descriptor does not parse.
+    #[error("datasets/{name}.toml: {message}")]
+    Descriptor {
+        /// Dataset name.
+        name: String,
+        /// What the parser said.
+        message: String,
+    },
+    /// The operating system refused.
+    #[error("could not {action} {path}: {source}", path = path.display())]
+    Io {
+        /// `read`, `write`, ...
+        action: &'static str,
+        /// Path.
+        path: PathBuf,
+        /// Cause.
+        source: std::io::Error,
+    },
+    /// A Parquet file could not be written or read.
+    #[error("could not {action} {path}: {message}; if it lies in the cache folder, delete it and run again", path = path.display())]
+    Parquet {
+        /// `read` or `write`.
+        action: &'static str,
+        /// Path.
+        path: PathBuf,
+        /// What the library said.
+        message: String,
+    },
+}
+
+impl DataError {
+    /// Turns an I/O failure on `path` into an error that names both.
+    pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> DataError {
+        let path = path.to_owned();
+        move |source| DataError::Io { action, path, source }
+    }
+}

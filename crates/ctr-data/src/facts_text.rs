@@ -1,0 +1,109 @@
+//! Facts as aligned plain text.
+
+use std::fmt;
+
+use crate::{Facts, PartFacts};
+
+impl fmt::Display for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = |f: &mut fmt::Formatter<'_>, name: &str, value: String| writeln!(f, "{name:<22}{value}");
+        writeln!(f, "{} ({})", self.dataset, self.title)?;
+        row(f, "home page", self.home_page.clone())?;
+        row(f, "licence", self.licence.clone())?;
+        row(f, "label", self.label_rule.clone())?;
+        row(f, "split", self.split_rule.clone())?;
+        row(f, "rows in the log", grouped(self.raw_rows))?;
+        row(f, "repeats dropped", grouped(self.repeated_rows))?;
+        row(f, "samples", grouped(self.rows))?;
+        row(f, "users", grouped(self.users))?;
+        let listed = self.items_listed.map(|listed| format!(" of {} listed", grouped(listed)));
+        row(f, "items", grouped(self.items) + &listed.unwrap_or_default())?;
+        let (raw, kept) = (grouped(self.users_with_20_raw_rows), grouped(self.users_with_20_rows));
+        row(f, "users with >= 20 rows", format!("{raw} in the log, {kept} after dropping repeats"))?;
+        let rates = format!("{:.4} in the log, {:.4} of samples", self.raw_positive_rate, self.positive_rate);
+        row(f, "positive rate", rates)?;
+        row(f, "time", format!("{} to {} ({})", self.first_time, self.last_time, self.time_unit))?;
+        let empty = grouped(self.samples_without_history);
+        row(f, "history", format!("{:.2} items on average, {empty} samples without", self.mean_history_length))?;
+        if let Some(auc) = self.bayes_auc {
+            row(f, "Bayes AUC on test", format!("{auc:.4}"))?;
+        }
+        self.fmt_parts(f)?;
+        self.fmt_local_ctr(f)?;
+        self.fmt_fields(f)?;
+        writeln!(f, "\nsplit guard")?;
+        for check in &self.guard {
+            let verdict = if check.passed { "passed" } else { "FAILED" };
+            writeln!(f, "  {verdict}  {}: {}", check.name, check.detail)?;
+        }
+        row(f, "\ndataset hash", self.dataset_hash.clone())?;
+        row(f, "split hash", self.split_hash.clone())?;
+        self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))
+    }
+}
+
+impl Facts {
+    fn fmt_parts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n{:<12}{:>12}{:>10}{:>15}{:>15}", "part", "samples", "users", "positive rate", "unknown items")?;
+        let part = |f: &mut fmt::Formatter<'_>, name: &str, part: &PartFacts| {
+            let (rows, users) = (grouped(part.rows), grouped(part.users));
+            let (rate, unknown) = (part.positive_rate, part.unknown_item_rate * 100.0);
+            writeln!(f, "{name:<12}{rows:>12}{users:>10}{rate:>15.4}{unknown:>13.2} %")
+        };
+        part(f, "training", &self.train)?;
+        part(f, "validation", &self.validation)?;
+        part(f, "test", &self.test)
+    }
+
+    fn fmt_local_ctr(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let local = &self.local_ctr;
+        let (users, one_class) = (grouped(local.users), grouped(local.one_class_users));
+        writeln!(
+            f,
+            "\nlocal CTR of {users} users with >= {} training samples ({one_class} of one class)",
+            local.min_samples
+        )?;
+        for name in ["mean", "sd", "min", "5 %", "25 %", "median", "75 %", "95 %", "max"] {
+            write!(f, "{name:>8}")?;
+        }
+        writeln!(f)?;
+        let quantiles = [local.p05, local.p25, local.median, local.p75, local.p95];
+        for value in [local.mean, local.sd, local.min].into_iter().chain(quantiles).chain([local.max]) {
+            write!(f, "{value:>8.4}")?;
+        }
+        writeln!(f)
+    }
+
+    fn fmt_fields(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.fields.iter().map(|field| field.name.len()).max().unwrap_or(0).max(5);
+        writeln!(f, "\n{:<width$}{:>12}", "field", "ids")?;
+        for field in &self.fields {
+            writeln!(f, "{:<width$}{:>12}", field.name, grouped(field.vocabulary_size))?;
+        }
+        Ok(())
+    }
+}
+
+/// `1000209` as `1,000,209`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        let texts = [0, 999, 1_000, 228_329, 1_000_209].map(grouped);
+        assert_eq!(texts, ["0", "999", "1,000", "228,329", "1,000,209"]);
+    }
+}

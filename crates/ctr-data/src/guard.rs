@@ -1,0 +1,171 @@
+//! The split guard: runs on every load and refuses leaks.
+
+use std::ops::Range;
+
+use crate::history::Histories;
+use crate::log::{Log, runs};
+use crate::{Check, DataError, DatasetConfig, Field, Split, SplitRule};
+
+/// Runs all checks, each against the encoded data rather than against the code that made them.
+///
+/// # Errors
+/// [`DataError::Guard`] names the first check that fails; [`DataError::NoClock`] is raised by the loader.
+pub(crate) fn check(
+    config: &DatasetConfig,
+    log: &Log,
+    splits: &[Split],
+    fields: &[Field],
+    ids: &[u32],
+    histories: &Histories,
+) -> Result<Vec<Check>, DataError> {
+    let checks = [
+        ("parts are disjoint and cover every row", covering(log, splits)),
+        ("time order is kept", time_order(config.split, log, splits)),
+        ("vocabulary comes from training only", vocabulary(config.min_count, splits, fields, ids)),
+        ("histories end before their sample", history_order(log, histories)),
+    ];
+    let run = |(name, result): (&str, Result<String, String>)| match result {
+        Ok(detail) => Ok(Check { name: name.to_owned(), passed: true, detail }),
+        Err(detail) => Err(DataError::Guard { dataset: config.name.clone(), check: name.to_owned(), detail }),
+    };
+    checks.into_iter().map(run).collect()
+}
+
+/// Every row has one part, and no impression (user, item, time) stands in two parts.
+fn covering(log: &Log, splits: &[Split]) -> Result<String, String> {
+    if splits.len() != log.rows() {
+        return Err(format!("{} rows, but {} have a part", log.rows(), splits.len()));
+    }
+    for user in log.user_ranges() {
+        for tie in runs(&log.time, user) {
+            for row in tie.clone() {
+                let twin = (tie.start..row).find(|&other| log.item[other] == log.item[row]);
+                if let Some(twin) = twin
+                    && splits[twin] != splits[row]
+                {
+                    return Err(format!("rows {twin} and {row} are one impression in two parts"));
+                }
+            }
+        }
+    }
+    Ok(format!("{} rows", log.rows()))
+}
+
+fn time_order(rule: SplitRule, log: &Log, splits: &[Split]) -> Result<String, String> {
+    match rule {
+        SplitRule::UserRandom => Ok("not promised by user-random".to_owned()),
+        SplitRule::GlobalTemporal => {
+            ordered(log, splits, 0..log.rows(), false)?;
+            Ok("every training row precedes every validation row, and those every test row".to_owned())
+        }
+        SplitRule::UserTemporal => {
+            for user in log.user_ranges() {
+                ordered(log, splits, user, true)?;
+            }
+            Ok("each user's training rows precede its validation rows, and those its test rows".to_owned())
+        }
+    }
+}
+
+/// The times of the parts within `rows` do not overlap; they may touch where `ties` is set.
+fn ordered(log: &Log, splits: &[Split], rows: Range<usize>, ties: bool) -> Result<(), String> {
+    let mut first = [i64::MAX; 3];
+    let mut last = [i64::MIN; 3];
+    for row in rows {
+        let part = splits[row] as usize;
+        first[part] = first[part].min(log.time[row]);
+        last[part] = last[part].max(log.time[row]);
+    }
+    for (early, late) in [(0, 1), (1, 2), (0, 2)] {
+        if last[early] > first[late] || (!ties && last[early] == first[late]) {
+            let (early_name, late_name) = (Split::ALL[early].name(), Split::ALL[late].name());
+            return Err(format!("{early_name} reaches {}, {late_name} starts at {}", last[early], first[late]));
+        }
+    }
+    Ok(())
+}
+
+/// Every known id occurs in at least `min_count` training rows, and every id lies in its field.
+fn vocabulary(min_count: u32, splits: &[Split], fields: &[Field], ids: &[u32]) -> Result<String, String> {
+    let table_rows: u32 = fields.iter().map(|field| field.vocabulary_size).sum();
+    let mut counts = vec![0u32; table_rows as usize];
+    for (sample, split) in ids.chunks_exact(fields.len()).zip(splits) {
+        for (&id, field) in sample.iter().zip(fields) {
+            if !(field.offset..field.offset + field.vocabulary_size).contains(&id) {
+                return Err(format!("id {id} does not belong to field '{}'", field.name));
+            }
+            counts[id as usize] += u32::from(*split == Split::Train);
+        }
+    }
+    for field in fields {
+        for id in field.offset + 1..field.offset + field.vocabulary_size {
+            if counts[id as usize] < min_count {
+                let seen = counts[id as usize];
+                return Err(format!("id {id} of field '{}' has {seen} training rows", field.name));
+            }
+        }
+    }
+    Ok(format!("{table_rows} ids, each seen at least {min_count} times in training"))
+}
+
+fn history_order(log: &Log, histories: &Histories) -> Result<String, String> {
+    let mut longest = 0;
+    for (row, &(start, end)) in histories.ranges.iter().enumerate() {
+        longest = longest.max(end - start);
+        let latest = histories.times[start as usize..end as usize].iter().max();
+        if let Some(&latest) = latest
+            && latest >= log.time[row]
+        {
+            return Err(format!("row {row} at {} sees an item of {latest}", log.time[row]));
+        }
+    }
+    Ok(format!("longest {longest} items"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log() -> Log {
+        Log {
+            user: vec![0, 0, 0],
+            item: vec![0, 1, 1],
+            time: vec![1, 2, 2],
+            label: vec![1, 0, 0],
+            ..Log::default()
+        }
+    }
+
+    const IN_ORDER: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
+
+    #[test]
+    fn an_impression_in_two_parts_is_found() {
+        assert!(covering(&log(), &IN_ORDER).unwrap_err().contains("rows 1 and 2"));
+        assert!(covering(&log(), &[Split::Train, Split::Test, Split::Test]).is_ok());
+        assert!(covering(&log(), &IN_ORDER[..2]).is_err());
+    }
+
+    #[test]
+    fn a_later_training_row_is_found() {
+        let backward = [Split::Test, Split::Train, Split::Train];
+        assert!(time_order(SplitRule::UserTemporal, &log(), &backward).is_err());
+        assert!(time_order(SplitRule::UserTemporal, &log(), &IN_ORDER).is_ok());
+        assert!(time_order(SplitRule::GlobalTemporal, &log(), &IN_ORDER).is_err(), "a tie is parted");
+        assert!(time_order(SplitRule::UserRandom, &log(), &backward).is_ok());
+    }
+
+    #[test]
+    fn an_id_learned_from_test_is_found() {
+        let fields = [Field { name: "item".to_owned(), offset: 0, vocabulary_size: 3 }];
+        assert!(vocabulary(1, &IN_ORDER, &fields, &[1, 2, 2]).unwrap_err().contains("id 2"));
+        assert!(vocabulary(1, &[Split::Train, Split::Train, Split::Test], &fields, &[1, 2, 2]).is_ok());
+        assert!(vocabulary(1, &IN_ORDER, &fields, &[1, 0, 3]).unwrap_err().contains("does not belong"));
+    }
+
+    #[test]
+    fn a_history_that_reaches_its_sample_is_found() {
+        let seen = |time| Histories { items: vec![1], times: vec![time], ranges: vec![(0, 0), (0, 1), (0, 1)] };
+        assert!(history_order(&log(), &seen(1)).is_ok());
+        assert!(history_order(&log(), &seen(2)).is_err());
+    }
+}

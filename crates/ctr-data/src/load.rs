@@ -1,0 +1,115 @@
+//! The way from a configuration to a dataset.
+
+use std::path::PathBuf;
+
+use crate::cache::Cache;
+use crate::descriptor::{Descriptor, Source};
+use crate::encode::encode;
+use crate::read_log::read_log;
+use crate::source::{DATA_VARIABLE, Folder};
+use crate::{DataError, Dataset, DatasetConfig, Facts, SplitRule, cache_key, config, synthetic};
+
+/// Loads a dataset: from its encoded cache where that is sound, else from its files.
+///
+/// `progress` receives one line per step, and every warning.
+///
+/// # Errors
+/// See [`DataError`]; each says what was seen and what to do.
+pub fn load(config: &DatasetConfig, progress: &(dyn Fn(&str) + Sync)) -> Result<Dataset, DataError> {
+    let descriptor = Descriptor::find(&config.name)?;
+    config.validate()?;
+    let data_variable = std::env::var_os(DATA_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    load_with(config, &descriptor, data_variable, progress)
+}
+
+/// The facts of a loaded dataset: what `ctrbench data inspect` prints.
+pub fn inspect(dataset: &Dataset) -> &Facts {
+    &dataset.facts
+}
+
+pub(crate) fn load_with(
+    config: &DatasetConfig,
+    descriptor: &Descriptor,
+    data_variable: Option<PathBuf>,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<Dataset, DataError> {
+    let name = &config.name;
+    let may_rate = descriptor.source.as_ref().is_some_and(|source| source.label.is_rating);
+    if let (false, Some(threshold)) = (may_rate, config.positive_rating) {
+        let remedy = format!("{name} has clicks, not ratings: remove positive_rating");
+        return Err(config::invalid("positive_rating", threshold, &remedy));
+    }
+    let folder = match &descriptor.source {
+        Some(_) => Some(Folder::find(config, descriptor, data_variable)?),
+        None => None,
+    };
+    let files = match (&descriptor.source, &folder) {
+        (Some(source), Some(folder)) => source_files(source, folder, progress)?,
+        _ => Vec::new(),
+    };
+    let key = cache_key::key(config, descriptor, &files)?;
+    let cache = Cache::new(&config.cache_dir, name, &key);
+    if cache.exists() {
+        match cache.read() {
+            Ok(dataset) => {
+                progress(&format!("{name}: {} samples from the cache {}", dataset.len(), cache.folder().display()));
+                dataset.facts.warnings.iter().for_each(|warning| progress(&format!("warning: {warning}")));
+                return Ok(dataset);
+            }
+            Err(reason) => progress(&format!(
+                "warning: {name}: the cache {} is corrupt ({reason}); building it again",
+                cache.folder().display()
+            )),
+        }
+    }
+    let log = match (&descriptor.source, &folder) {
+        (Some(source), Some(folder)) => {
+            progress(&format!("{name}: reading {} files", files.len()));
+            let log = read_log(config, descriptor, source, folder)?;
+            check_clock(config, source, &log.time)?;
+            log
+        }
+        _ => {
+            progress(&format!("{name}: drawing {} users", config.synthetic.users));
+            synthetic::generate(&config.synthetic, config.test_fraction)
+        }
+    };
+    log.origin.warnings.iter().for_each(|warning| progress(&format!("warning: {warning}")));
+    progress(&format!("{name}: encoding {} rows", log.rows()));
+    let dataset = encode(config, descriptor, log)?;
+    // A full or read-only disk must not cost the run.
+    match cache.write(&dataset) {
+        Ok(()) => progress(&format!("{name}: cached in {}", cache.folder().display())),
+        Err(error) => progress(&format!("warning: {name}: no cache was written: {error}")),
+    }
+    Ok(dataset)
+}
+
+fn source_files(
+    source: &Source,
+    folder: &Folder,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<Vec<PathBuf>, DataError> {
+    let mut files = Vec::new();
+    for file in source.files() {
+        match folder.file(file)? {
+            Some(path) => files.push(path),
+            None => progress(&format!("warning: {} is absent; going on without it", file.path)),
+        }
+    }
+    Ok(files)
+}
+
+/// A global time cut needs real timestamps.
+fn check_clock(config: &DatasetConfig, source: &Source, time: &[i64]) -> Result<(), DataError> {
+    let (Some([official_first, official_last]), SplitRule::GlobalTemporal) = (source.clock_range, config.split) else {
+        return Ok(());
+    };
+    let first = time.iter().copied().min().unwrap_or(official_first);
+    let last = time.iter().copied().max().unwrap_or(official_last);
+    if first == official_first && last == official_last {
+        return Ok(());
+    }
+    let dataset = config.name.clone();
+    Err(DataError::NoClock { dataset, first, last, official_first, official_last })
+}

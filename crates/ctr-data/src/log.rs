@@ -1,0 +1,93 @@
+//! The canonical log: what every source is turned into before splitting and encoding.
+
+use std::ops::Range;
+
+/// Impressions of all users with their attributes, sorted by user, then time, then order in the file.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Log {
+    /// User ids of the source, by user index.
+    pub user_keys: Vec<String>,
+    pub user: Vec<u32>,
+    pub item: Vec<u32>,
+    pub time: Vec<i64>,
+    pub label: Vec<u8>,
+    pub true_probability: Option<Vec<f32>>,
+    /// Input fields; the first is the item itself.
+    pub columns: Vec<Column>,
+    /// What each user saw before the log starts, by user index; empty if nothing is known of any user.
+    pub earlier: Vec<Earlier>,
+    pub origin: Origin,
+}
+
+/// A categorical column: codes into a dictionary.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Column {
+    pub name: String,
+    pub codes: Codes,
+    /// Category by code.
+    pub dictionary: Vec<String>,
+}
+
+/// Codes per user, per item, or per row: attributes of an entity are not repeated on its rows.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Codes {
+    User(Vec<u32>),
+    Item(Vec<u32>),
+    Row(Vec<u32>),
+}
+
+/// Items a user watched before the log starts, oldest first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Earlier {
+    /// Time of the last of them.
+    pub last_time: i64,
+    pub items: Vec<u32>,
+}
+
+/// Facts that only the raw source knows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Origin {
+    pub label_rule: String,
+    pub time_unit: String,
+    pub raw_rows: usize,
+    pub repeated_rows: usize,
+    pub raw_positive_rate: f64,
+    pub users_with_20_raw_rows: usize,
+    pub items_listed: Option<usize>,
+    pub warnings: Vec<String>,
+}
+
+impl Log {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.label.len()
+    }
+
+    /// Code of `column` in row `row`.
+    pub fn code(&self, column: &Column, row: usize) -> u32 {
+        match &column.codes {
+            Codes::User(codes) => codes[self.user[row] as usize],
+            Codes::Item(codes) => codes[self.item[row] as usize],
+            Codes::Row(codes) => codes[row],
+        }
+    }
+
+    /// Row range of each user that has rows, in order.
+    pub fn user_ranges(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        runs(&self.user, 0..self.user.len())
+    }
+}
+
+/// Ranges of equal neighbours within `range`.
+pub(crate) fn runs<T: PartialEq>(values: &[T], range: Range<usize>) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut start = range.start;
+    std::iter::from_fn(move || {
+        if start >= range.end {
+            return None;
+        }
+        let length = values[start..range.end].iter().take_while(|value| **value == values[start]).count();
+        let run = start..start + length;
+        start = run.end;
+        Some(run)
+    })
+}

@@ -1,0 +1,83 @@
+//! Where a dataset's files lie.
+
+use std::path::{Path, PathBuf};
+
+use crate::descriptor::{DelimitedFile, Descriptor};
+use crate::{DataError, DatasetConfig};
+
+/// Environment variable that names the data folder.
+pub(crate) const DATA_VARIABLE: &str = "CTRBENCH_DATA";
+
+/// The folder of one dataset, found.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    origin: &'static str,
+    dataset: String,
+    home_page: String,
+}
+
+impl Folder {
+    /// The subfolder of the configured data folder; `variable` is the value of `CTRBENCH_DATA`.
+    ///
+    /// # Errors
+    /// [`DataError::NoDataDir`] if no folder is set, [`DataError::MissingFile`] if it is not there.
+    pub fn find(
+        config: &DatasetConfig,
+        descriptor: &Descriptor,
+        variable: Option<PathBuf>,
+    ) -> Result<Folder, DataError> {
+        let (dataset, home_page) = (descriptor.name.clone(), descriptor.home_page.clone());
+        let (root, origin) = match (&config.data_dir, variable) {
+            (Some(dir), _) => (dir.clone(), "data_dir or --data-dir"),
+            (None, Some(dir)) => (dir, DATA_VARIABLE),
+            (None, None) => return Err(DataError::NoDataDir { dataset, home_page }),
+        };
+        let folder = Folder { path: root.join(&dataset), origin, dataset, home_page };
+        if folder.path.is_dir() { Ok(folder) } else { Err(folder.missing(&folder.path)) }
+    }
+
+    /// Path of `file`; nothing if it is optional and absent.
+    ///
+    /// # Errors
+    /// [`DataError::MissingFile`] if it is absent and needed.
+    pub fn file(&self, file: &DelimitedFile) -> Result<Option<PathBuf>, DataError> {
+        let path = self.path.join(&file.path);
+        if path.is_file() {
+            Ok(Some(path))
+        } else if file.optional {
+            Ok(None)
+        } else {
+            Err(self.missing(&path))
+        }
+    }
+
+    fn missing(&self, path: &Path) -> DataError {
+        DataError::MissingFile {
+            dataset: self.dataset.clone(),
+            path: path.to_owned(),
+            origin: self.origin.to_owned(),
+            home_page: self.home_page.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_folder_names_the_path_its_origin_and_the_home_page() {
+        let descriptor = Descriptor::find("movielens-1m").unwrap();
+        let mut config = DatasetConfig::new("movielens-1m");
+        let message = Folder::find(&config, &descriptor, None).unwrap_err().to_string();
+        for part in ["--data-dir", "CTRBENCH_DATA", "https://grouplens.org/datasets/movielens/1m/"] {
+            assert!(message.contains(part), "{message}");
+        }
+        let message = Folder::find(&config, &descriptor, Some("/nowhere".into())).unwrap_err().to_string();
+        assert!(message.contains("/nowhere/movielens-1m does not exist (data folder taken from CTRBENCH_DATA"));
+        config.data_dir = Some("/elsewhere".into());
+        let message = Folder::find(&config, &descriptor, Some("/nowhere".into())).unwrap_err().to_string();
+        assert!(message.contains("/elsewhere/movielens-1m does not exist (data folder taken from data_dir"));
+    }
+}
