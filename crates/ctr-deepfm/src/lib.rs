@@ -33,6 +33,9 @@ impl ModelConfig for DeepFmConfig {
         if self.embedding_dim == 0 {
             return Err("embedding_dim is 0; it must be at least 1".into());
         }
+        if !(self.embedding_std.is_finite() && self.embedding_std >= 0.0) {
+            return Err(format!("embedding_std is {}; it must be at least 0", self.embedding_std));
+        }
         self.mlp.validate()?;
         let mlp = Mlp::new("mlp", input.fields * self.embedding_dim, &self.mlp);
         let output = Linear {

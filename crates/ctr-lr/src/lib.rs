@@ -1,9 +1,7 @@
 //! Logistic regression over categorical fields: `logit = bias + sum_f w[id_f]`.
 
 use candle_core::{Result, Tensor};
-use ctr_nn::{
-    Batch, Context, CtrModel, Initializer, Leaves, ModelConfig, ModelInput, ParameterSpec, gather_rows,
-};
+use ctr_nn::{Batch, Context, CtrModel, Initializer, Leaves, ModelConfig, ModelInput, ParameterSpec, gather_rows};
 use serde::{Deserialize, Serialize};
 
 /// Settings of [`Lr`].
@@ -24,6 +22,9 @@ impl ModelConfig for LrConfig {
     const NAME: &'static str = "lr";
 
     fn build(&self, input: &ModelInput) -> std::result::Result<Box<dyn CtrModel>, String> {
+        if !(self.embedding_std.is_finite() && self.embedding_std >= 0.0) {
+            return Err(format!("embedding_std is {}; it must be at least 0", self.embedding_std));
+        }
         Ok(Box::new(Lr { table_rows: input.table_rows, embedding_std: self.embedding_std }))
     }
 }

@@ -1,0 +1,14 @@
+//! Expected values: `python crates/ctr-lr/tests/golden.py` (torch 2.15.0).
+
+use candle_core::Result;
+use ctr_lr::LrConfig;
+use ctr_model_tests::{equals_pytorch, small_input};
+use ctr_nn::{Context, ModelConfig};
+
+const GOLDEN: &str = include_str!("golden.json");
+
+#[test]
+fn matches_pytorch() -> Result<()> {
+    let model = LrConfig::default().build(&small_input()).expect("valid settings");
+    equals_pytorch(&*model, GOLDEN, "lr", Context::inference())
+}

@@ -1,0 +1,69 @@
+"""The small case of src/small_case.rs, and the JSON that src/golden.rs reads, for the models' tests/golden.py.
+
+Run a model's with `python crates/<model>/tests/golden.py` (torch 2.15.0); it writes golden.json beside itself.
+Everything is computed in float64 from parameters rounded to float32.
+"""
+
+import json
+import math
+import pathlib
+
+import torch
+import torch.nn.functional as F
+
+FIELDS, ROWS_PER_FIELD, HISTORY_LENGTHS = 3, 4, [4, 2, 0, 1, 3]
+IDS = torch.tensor([[4 * f + (b * (f + 2) + f) % 4 for f in range(FIELDS)] for b in range(5)])
+HISTORIES = [[4 + (b + 2 * place) % 4 for place in range(length)] for b, length in enumerate(HISTORY_LENGTHS)]
+LABELS = torch.tensor([1.0 if b % 3 == 0 else 0.0 for b in range(5)], dtype=torch.float64)
+
+
+class Parameters(dict):
+    """Parameters made by the formula when first asked for; linear weights are [in, out]."""
+
+    def __call__(self, name, *shape):
+        if name not in self:
+            phase = sum(name.encode()) / 10
+            shift = 1.0 if name.endswith("running_var") else 0.0
+            values = [0.75 * math.sin(1.3 * i + phase) + shift for i in range(math.prod(shape))]
+            values = torch.tensor(values, dtype=torch.float32).double().reshape(shape)
+            self[name] = values if "running" in name else values.requires_grad_()
+        return self[name]
+
+    def embedding(self, name, dim, ids):
+        return F.embedding(ids, self(name, FIELDS * ROWS_PER_FIELD, dim))
+
+    def linear(self, name, x, out, bias=True):
+        weight = self(f"{name}.weight", x.shape[-1], out)
+        return F.linear(x, weight.T, self(f"{name}.bias", out) if bias else None)
+
+    def batch_norm(self, name, x, training, affine, eps):
+        features = x.shape[-1]
+        scale = (self(f"{name}.weight", features), self(f"{name}.bias", features)) if affine else (None, None)
+        running = self(f"{name}.running_mean", features), self(f"{name}.running_var", features)
+        return F.batch_norm(x, *running, *scale, training=training, momentum=0.1, eps=eps)
+
+    def dice(self, name, x, training):
+        p = torch.sigmoid(self.batch_norm(f"{name}.norm", x, training, affine=False, eps=1e-8))
+        return p * x + (1 - p) * self(f"{name}.alpha", x.shape[-1]) * x
+
+    def prelu(self, name, x):
+        return F.prelu(x, self(f"{name}.alpha", x.shape[-1]))
+
+
+def write(file, models):
+    """`models`: name to a function of Parameters that returns the logits `[5]` of IDS and HISTORIES."""
+    golden = {}
+    for name, model in models.items():
+        parameters = Parameters()
+        logits = model(parameters)
+        loss = F.binary_cross_entropy_with_logits(logits, LABELS)
+        loss.backward()
+        flat = lambda t: [float(f"{v:.9g}") for v in t.flatten().tolist()]
+        golden[name] = {
+            "logits": flat(logits),
+            "loss": flat(loss),
+            "gradients": {k: flat(p.grad) for k, p in sorted(parameters.items()) if p.requires_grad},
+            "buffers": {k: flat(p) for k, p in sorted(parameters.items()) if not p.requires_grad},
+        }
+    lines = [f"{json.dumps(name)}: {json.dumps(case)}" for name, case in golden.items()]
+    pathlib.Path(file).with_suffix(".json").write_text("{\n" + ",\n".join(lines) + "\n}\n")

@@ -1,0 +1,72 @@
+//! Logits, loss, gradients and running statistics against those of PyTorch.
+
+use crate::{
+    gradients::{pass, values, variables},
+    small_case::{formula_values, small_batch, small_targets},
+};
+use candle_core::Result;
+use ctr_nn::{BatchNorm, Context, CtrModel, Mode};
+use serde_json::Value;
+
+/// Runs the small case and compares with the entry `name` of `golden`, the JSON that a model's `golden.py` wrote:
+/// `logits`, `loss`, `gradients` by parameter and, in training, the `buffers` (running statistics) after the pass.
+///
+/// Values must agree within 1e-5 of the expected one plus 16 `f32` epsilons of the largest of their tensor, since a sum
+/// that nearly cancels keeps the rounding errors of its terms. A gradient that is zero by algebra (of a bias before
+/// batch norm, say; PyTorch's float64 gives below 1e-14) must be below 1e-7.
+///
+/// # Panics
+/// If anything differs, or if a parameter of the model has no expected gradient or the reverse.
+///
+/// # Errors
+/// If the model cannot run.
+pub fn equals_pytorch(model: &dyn CtrModel, golden: &str, name: &str, mut context: Context) -> Result<()> {
+    let golden: Value = serde_json::from_str(golden).expect("golden.json is JSON");
+    let expected = &golden[name];
+    let specs = model.parameters();
+    let variables = variables(&specs, &[0], formula_values)?;
+    let actual = pass(model, &variables, &small_batch(1)?, &small_targets(1)?, &mut context)?;
+
+    assert_close("logits", &values(&actual.logits)?, &expected["logits"]);
+    assert_close("loss", &values(&actual.losses)?, &expected["loss"]);
+    assert_same_names("gradients", actual.gradients.keys(), &expected["gradients"]);
+    for (parameter, gradient) in &actual.gradients {
+        assert_close(parameter, &values(gradient)?, &expected["gradients"][parameter]);
+    }
+    if let Mode::Training(_) = context.mode {
+        let buffers = context.norm_statistics.iter().flat_map(|statistics| {
+            [("running_mean", &statistics.mean), ("running_var", &statistics.variance)]
+                .map(|(part, seen)| (format!("{}.{part}", statistics.layer), seen))
+        });
+        let buffers: Vec<_> = buffers.collect();
+        assert_same_names("buffers", buffers.iter().map(|(buffer, _)| buffer), &expected["buffers"]);
+        for (buffer, seen) in buffers {
+            let kept = (variables[&buffer].as_tensor() * (1.0 - BatchNorm::MOMENTUM))?;
+            assert_close(&buffer, &values(&(kept + (seen * BatchNorm::MOMENTUM)?)?)?, &expected["buffers"][&buffer]);
+        }
+    }
+    Ok(())
+}
+
+fn assert_same_names<'a>(what: &str, actual: impl Iterator<Item = &'a String>, expected: &Value) {
+    let mut actual: Vec<&String> = actual.collect();
+    actual.sort();
+    let expected: Vec<&String> = expected.as_object().expect("an object").keys().collect();
+    assert_eq!(actual, expected, "{what}");
+}
+
+fn assert_close(what: &str, actual: &[f32], expected: &Value) {
+    let expected: Vec<f64> = expected
+        .as_array()
+        .unwrap_or_else(|| panic!("golden.json has no `{what}`"))
+        .iter()
+        .map(|value| value.as_f64().expect("a number"))
+        .collect();
+    assert_eq!(actual.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0f64, |largest, value| largest.max(value.abs()));
+    let rounding = 16.0 * f64::from(f32::EPSILON);
+    for (i, (a, e)) in actual.iter().zip(&expected).enumerate() {
+        let tolerance = if largest < 1e-14 { 1e-7 } else { 1e-5 * e.abs() + rounding * largest };
+        assert!((f64::from(*a) - e).abs() <= tolerance, "{what}[{i}] is {a}, PyTorch has {e}");
+    }
+}
