@@ -80,8 +80,7 @@ impl Cache {
     /// Writes `dataset`; each file under a temporary name first.
     pub fn write(&self, dataset: &Dataset) -> Result<(), DataError> {
         fs::create_dir_all(&self.folder).map_err(DataError::io("create", &self.folder))?;
-        let samples_hash =
-            self.write_parquet(SAMPLES, dataset.len(), &|rows| sample_columns(dataset, rows))?;
+        let samples_hash = self.write_parquet(SAMPLES, dataset.len(), &|rows| sample_columns(dataset, rows))?;
         let items = &dataset.samples.history_items;
         let histories_hash = self.write_parquet(HISTORIES, items.len(), &|rows| vec![column("item", &items[rows])])?;
         let header = Header {

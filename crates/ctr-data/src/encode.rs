@@ -95,12 +95,7 @@ fn check_parts(config: &DatasetConfig, log: &Log, splits: &[Split]) -> Result<()
     one_class(config, log, "training", training.map(|(_, label)| *label))
 }
 
-fn one_class(
-    config: &DatasetConfig,
-    log: &Log,
-    part: &str,
-    labels: impl Iterator<Item = u8>,
-) -> Result<(), DataError> {
+fn one_class(config: &DatasetConfig, log: &Log, part: &str, labels: impl Iterator<Item = u8>) -> Result<(), DataError> {
     let (mut rows, mut positives) = (0, 0);
     labels.for_each(|label| {
         rows += 1;

@@ -127,13 +127,7 @@ mod tests {
     use super::*;
 
     fn log() -> Log {
-        Log {
-            user: vec![0, 0, 0],
-            item: vec![0, 1, 1],
-            time: vec![1, 2, 2],
-            label: vec![1, 0, 0],
-            ..Log::default()
-        }
+        Log { user: vec![0, 0, 0], item: vec![0, 1, 1], time: vec![1, 2, 2], label: vec![1, 0, 0], ..Log::default() }
     }
 
     const IN_ORDER: [Split; 3] = [Split::Train, Split::Validation, Split::Test];

@@ -85,11 +85,7 @@ pub(crate) fn load_with(
     Ok(dataset)
 }
 
-fn source_files(
-    source: &Source,
-    folder: &Folder,
-    progress: &(dyn Fn(&str) + Sync),
-) -> Result<Vec<PathBuf>, DataError> {
+fn source_files(source: &Source, folder: &Folder, progress: &(dyn Fn(&str) + Sync)) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     for file in source.files() {
         match folder.file(file)? {

@@ -130,11 +130,7 @@ fn rows_by_key(keys: &[i64], listed: &[i64]) -> Vec<Option<usize>> {
 }
 
 /// Codes and sorted dictionary of one field over `rows` of `table`.
-fn categories(
-    rule: &FieldRule,
-    table: &Table,
-    rows: &[Option<usize>],
-) -> Result<(Vec<u32>, Vec<String>), DataError> {
+fn categories(rule: &FieldRule, table: &Table, rows: &[Option<usize>]) -> Result<(Vec<u32>, Vec<String>), DataError> {
     let mut texts = Vec::with_capacity(rows.len());
     for row in rows {
         let Some(row) = *row else {

@@ -53,11 +53,7 @@ impl User {
         let factors = factors(config, random);
         let bias = config.user_bias_sd * normal(random);
         let half_drift = config.drift * normal(random) / 2.0;
-        User {
-            traits: traits(config, &factors, random),
-            biases: [bias + half_drift, bias - half_drift],
-            factors,
-        }
+        User { traits: traits(config, &factors, random), biases: [bias + half_drift, bias - half_drift], factors }
     }
 
     /// Logit of a click of this user on `item` shown at `position`.
