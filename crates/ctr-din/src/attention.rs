@@ -78,7 +78,6 @@ impl AttentionUnit {
     /// With `W = [W_q; W_k; W_d; W_p]` that is `q (W_q + W_d) + b`, once per sample, plus
     /// `[k, q * k] [W_k - W_d; W_p]`, once per past item.
     fn first_layer(&self, candidate: &Tensor, past: &Tensor, leaves: &Leaves) -> Result<Tensor> {
-        let (replicas, samples, length, dim) = past.dims4()?;
         let layer = &self.hidden[0];
         let weight = leaves.get(&format!("{}.weight", layer.name))?;
         let part = |i: usize| weight.narrow(1, i * self.dim, self.dim);
@@ -86,15 +85,8 @@ impl AttentionUnit {
 
         let per_sample = candidate.matmul(&(of_candidate + &of_difference)?)?;
         let per_sample = bias_add(&per_sample, leaves.get(&format!("{}.bias", layer.name))?)?;
-        let per_item = interact_keys(candidate, past)?
-            .reshape((replicas, samples * length, 2 * dim))?
-            .matmul(&Tensor::cat(&[(of_past - of_difference)?, of_product], 1)?)?;
-        // Each sample's row is to its past items what a bias is to a batch.
-        bias_add(
-            &per_item.reshape((replicas * samples, length, layer.output))?,
-            &per_sample.reshape((replicas * samples, layer.output))?,
-        )?
-        .reshape((replicas, samples * length, layer.output))
+        let per_item_weight = Tensor::cat(&[(of_past - of_difference)?, of_product], 1)?;
+        bias_add(&interact_keys(candidate, past)?.matmul(&per_item_weight)?, &per_sample)
     }
 }
 

@@ -3,7 +3,8 @@
 use super::f32_slice;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-/// `x + bias` with `x` `[R, B, out]` and one bias row per replica, `[R, out]`.
+/// `x + bias` with `x` `[R, B, out]` and one bias row per replica, `[R, out]`, or per run of rows, `[R, G, out]`: then
+/// row `g` is added to the rows `g * B / G .. (g + 1) * B / G`.
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -24,7 +25,10 @@ fn apply(x: &Tensor, bias: &Tensor, relu: bool) -> Result<Tensor> {
     if x.device().is_cpu() {
         return x.contiguous()?.apply_op2(&bias.contiguous()?, BiasActivation { relu });
     }
-    let sum = x.broadcast_add(&bias.unsqueeze(1)?)?;
+    let (replicas, batch, out) = x.dims3()?;
+    let runs = bias.elem_count() / out;
+    let rows = x.reshape((runs, replicas * batch / runs, out))?;
+    let sum = rows.broadcast_add(&bias.reshape((runs, 1, out))?)?.reshape(x.shape())?;
     if relu {
         // A product with a constant mask, since candle's relu has derivative 1 at 0.
         let mask = sum.gt(0f64)?.to_dtype(sum.dtype())?;
@@ -51,13 +55,15 @@ impl CustomOp2 for BiasActivation {
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (replicas, batch, out) = x_layout.shape().dims3()?;
-        if bias_layout.shape().dims2()? != (replicas, out) {
-            bail!("bias_activation: bias {:?} does not fit {:?}", bias_layout.shape(), x_layout.shape());
-        }
+        let runs_per_replica = match *bias_layout.dims() {
+            [of, width] if of == replicas && width == out => 1,
+            [of, runs, width] if of == replicas && width == out && batch.is_multiple_of(runs) => runs,
+            _ => bail!("bias_activation: bias {:?} does not fit {:?}", bias_layout.shape(), x_layout.shape()),
+        };
         let x = f32_slice(self.name(), x, x_layout)?;
         let bias = f32_slice(self.name(), bias, bias_layout)?;
         let mut y = Vec::with_capacity(x.len());
-        for (rows, bias) in x.chunks_exact(batch * out).zip(bias.chunks_exact(out)) {
+        for (rows, bias) in x.chunks_exact(batch / runs_per_replica * out).zip(bias.chunks_exact(out)) {
             for row in rows.chunks_exact(out) {
                 if self.relu {
                     y.extend(row.iter().zip(bias).map(|(x, b)| rectify(x + b)));
@@ -69,10 +75,10 @@ impl CustomOp2 for BiasActivation {
         Ok((CpuStorage::F32(y), x_layout.shape().clone()))
     }
 
-    fn bwd(&self, _: &Tensor, _: &Tensor, y: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(&self, _: &Tensor, bias: &Tensor, y: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let grad = grad.contiguous()?;
         let grad_x = if self.relu { grad.apply_op2_no_bwd(y, &MaskPositive)? } else { grad };
-        let grad_bias = grad_x.apply_op1_no_bwd(&SumOverBatch)?;
+        let grad_bias = grad_x.apply_op1_no_bwd(&SumOverRuns { shape: bias.shape().clone() })?;
         Ok((Some(grad_x), Some(grad_bias)))
     }
 }
@@ -104,26 +110,29 @@ impl CustomOp2 for MaskPositive {
     }
 }
 
-/// `[R, B, out]` summed over `B`.
-struct SumOverBatch;
+/// `[R, B, out]` summed over the rows that share a bias, to the bias's shape.
+struct SumOverRuns {
+    shape: Shape,
+}
 
-impl CustomOp1 for SumOverBatch {
+impl CustomOp1 for SumOverRuns {
     fn name(&self) -> &'static str {
-        "sum_over_batch"
+        "sum_over_runs"
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (replicas, batch, out) = layout.shape().dims3()?;
         let x = f32_slice(self.name(), x, layout)?;
-        let mut sums = vec![0f32; replicas * out];
-        for (rows, sums) in x.chunks_exact(batch * out).zip(sums.chunks_exact_mut(out)) {
+        let mut sums = vec![0f32; self.shape.elem_count()];
+        let run = replicas * batch * out * out / sums.len();
+        for (rows, sums) in x.chunks_exact(run).zip(sums.chunks_exact_mut(out)) {
             for row in rows.chunks_exact(out) {
                 for (sum, value) in sums.iter_mut().zip(row) {
                     *sum += value;
                 }
             }
         }
-        Ok((CpuStorage::F32(sums), Shape::from((replicas, out))))
+        Ok((CpuStorage::F32(sums), self.shape.clone()))
     }
 }
 
@@ -153,6 +162,24 @@ mod tests {
                 };
                 assert_eq!(values(&fused)?, values(&plain)?);
             }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn one_bias_per_run_of_rows_is_one_per_smaller_replica() -> Result<()> {
+        let values = |count: usize, pace: f32| (0..count).map(|i| (i as f32 * pace).sin()).collect::<Vec<f32>>();
+        let x = Var::from_tensor(&Tensor::from_vec(values(48, 1.3), (2, 6, 4), &Device::Cpu)?)?;
+        let bias = Var::from_tensor(&Tensor::from_vec(values(24, 0.4), (2, 3, 4), &Device::Cpu)?)?;
+        let slope = Tensor::arange(0f32, 48., &Device::Cpu)?.reshape((2, 6, 4))?;
+        let runs = bias_add(&x, &bias)?;
+        let replicas = bias_add(&x.reshape((6, 2, 4))?, &bias.reshape((6, 4))?)?.reshape((2, 6, 4))?;
+        assert_eq!(runs.to_vec3::<f32>()?, replicas.to_vec3::<f32>()?);
+        let runs = (runs * &slope)?.sum_all()?.backward()?;
+        let replicas = (replicas * &slope)?.sum_all()?.backward()?;
+        for var in [&x, &bias] {
+            let [a, b] = [&runs, &replicas].map(|grads| grads.get(var).expect("a gradient").to_vec3::<f32>());
+            assert_eq!(a?, b?);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::f32_slice;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-/// `[k, q * k]` for every key: `query` `[R, B, D]` and `keys` `[R, B, L, D]` to `[R, B, L, 2 D]`.
+/// `[k, q * k]` for every key: `query` `[R, B, D]` and `keys` `[R, B, L, D]` to `[R, B * L, 2 D]`.
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -15,7 +15,7 @@ pub fn interact_keys(query: &Tensor, keys: &Tensor) -> Result<Tensor> {
 }
 
 fn plain(query: &Tensor, keys: &Tensor) -> Result<Tensor> {
-    Tensor::cat(&[keys, &keys.broadcast_mul(&query.unsqueeze(2)?)?], 3)
+    Tensor::cat(&[keys, &keys.broadcast_mul(&query.unsqueeze(2)?)?], 3)?.flatten(1, 2)
 }
 
 struct InteractKeys;
@@ -45,7 +45,7 @@ impl CustomOp2 for InteractKeys {
                 out.extend(key.iter().zip(query).map(|(k, q)| k * q));
             }
         }
-        Ok((CpuStorage::F32(out), Shape::from((replicas, batch, length, 2 * dim))))
+        Ok((CpuStorage::F32(out), Shape::from((replicas, batch * length, 2 * dim))))
     }
 
     fn bwd(
@@ -57,7 +57,7 @@ impl CustomOp2 for InteractKeys {
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let grad = grad.contiguous()?;
         let grad_query = grad.apply_op2_no_bwd(keys, &QueryGrad)?;
-        let grad_keys = grad.apply_op2_no_bwd(query, &KeysGrad)?;
+        let grad_keys = grad.apply_op2_no_bwd(query, &KeysGrad { shape: keys.shape().clone() })?;
         Ok((Some(grad_query), Some(grad_keys)))
     }
 }
@@ -94,7 +94,9 @@ impl CustomOp2 for QueryGrad {
 }
 
 /// `g_1 + q * g_2` of a gradient `[g_1, g_2]`.
-struct KeysGrad;
+struct KeysGrad {
+    shape: Shape,
+}
 
 impl CustomOp2 for KeysGrad {
     fn name(&self) -> &'static str {
@@ -108,18 +110,17 @@ impl CustomOp2 for KeysGrad {
         query: &CpuStorage,
         query_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (replicas, batch, length, width) = grad_layout.shape().dims4()?;
-        let dim = width / 2;
+        let (_, _, length, dim) = self.shape.dims4()?;
         let grad = f32_slice(self.name(), grad, grad_layout)?;
         let query = f32_slice(self.name(), query, query_layout)?;
         let mut out = Vec::with_capacity(grad.len() / 2);
-        for (grad, query) in grad.chunks_exact(length * width).zip(query.chunks_exact(dim)) {
-            for grad in grad.chunks_exact(width) {
+        for (grad, query) in grad.chunks_exact(length * 2 * dim).zip(query.chunks_exact(dim)) {
+            for grad in grad.chunks_exact(2 * dim) {
                 let (of_key, of_product) = grad.split_at(dim);
                 out.extend(of_key.iter().zip(of_product).zip(query).map(|((g_1, g_2), q)| g_1 + q * g_2));
             }
         }
-        Ok((CpuStorage::F32(out), Shape::from((replicas, batch, length, dim))))
+        Ok((CpuStorage::F32(out), self.shape.clone()))
     }
 }
 
@@ -134,7 +135,7 @@ mod tests {
         let wave = |count: usize, pace: f32| (0..count).map(|i| (i as f32 * pace).sin()).collect::<Vec<f32>>();
         let query = Var::from_tensor(&Tensor::from_vec(wave(18, 0.9), (2, 3, 3), &Device::Cpu)?)?;
         let keys = Var::from_tensor(&Tensor::from_vec(wave(72, 0.7), (2, 3, 4, 3), &Device::Cpu)?)?;
-        let slope = Tensor::from_vec(wave(144, 0.3), (2, 3, 4, 6), &Device::Cpu)?;
+        let slope = Tensor::from_vec(wave(144, 0.3), (2, 12, 6), &Device::Cpu)?;
         let (fused, plain) = (interact_keys(&query, &keys)?, plain(&query, &keys)?);
         assert_eq!(largest_difference(&fused, &plain)?, 0.0);
         let fused = (fused * &slope)?.sum_all()?.backward()?;

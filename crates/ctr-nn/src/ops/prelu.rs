@@ -120,7 +120,8 @@ impl CustomOp2 for SlopeGrad {
         {
             for (grad, x) in grad.chunks_exact(features).zip(x.chunks_exact(features)) {
                 for ((sum, g), x) in sums.iter_mut().zip(grad).zip(x) {
-                    *sum += if *x > 0.0 { 0.0 } else { g * x };
+                    let negative_part = if *x > 0.0 { 0.0 } else { *x };
+                    *sum += g * negative_part;
                 }
             }
         }
