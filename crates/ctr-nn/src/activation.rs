@@ -1,10 +1,6 @@
 //! Activation functions by name.
 
-use crate::{
-    Context, Group, Initializer, Kind, Leaves, ParameterSpec,
-    layers::BatchNorm,
-    ops,
-};
+use crate::{Context, Group, Initializer, Kind, Leaves, ParameterSpec, layers::BatchNorm, ops};
 use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -58,14 +54,12 @@ impl Activation {
         match self {
             // As a product with a constant mask, since candle's relu has derivative 1 at 0.
             Activation::Relu => x.mul(&x.gt(0f64)?.to_dtype(x.dtype())?),
-            Activation::Sigmoid => sigmoid(x),
+            Activation::Sigmoid => ops::sigmoid(x),
             Activation::Tanh => x.tanh(),
             Activation::Prelu => ops::prelu(x, leaves.get(&format!("{name}.alpha"))?),
             Activation::Dice => {
                 let normalised = dice_norm(name, x.dim(2)?).forward(x, leaves, context)?;
-                let p = sigmoid(&normalised)?;
-                let scaled = x.broadcast_mul(&leaves.get(&format!("{name}.alpha"))?.unsqueeze(1)?)?;
-                p.mul(x)? + p.affine(-1.0, 1.0)?.mul(&scaled)?
+                ops::dice(x, &ops::sigmoid(&normalised)?, leaves.get(&format!("{name}.alpha"))?)
             }
         }
     }
@@ -73,9 +67,4 @@ impl Activation {
 
 fn dice_norm(name: &str, features: usize) -> BatchNorm {
     BatchNorm { name: format!("{name}.norm"), features, affine: false, epsilon: DICE_EPSILON }
-}
-
-/// `1 / (1 + exp(-x))`, from operations that have a gradient on every device.
-fn sigmoid(x: &Tensor) -> Result<Tensor> {
-    (x.neg()?.exp()? + 1.0)?.recip()
 }

@@ -1,6 +1,6 @@
 //! Batch normalisation (Ioffe and Szegedy 2015).
 
-use crate::{Context, Group, Initializer, Kind, Leaves, NormStatistics, ParameterSpec, context::Mode};
+use crate::{Context, Group, Initializer, Kind, Leaves, NormStatistics, ParameterSpec, context::Mode, ops};
 use candle_core::{Result, Tensor};
 
 /// Normalises each feature by the batch in training and by the running statistics otherwise.
@@ -43,25 +43,20 @@ impl BatchNorm {
     /// # Errors
     /// If a parameter is missing or a shape does not fit.
     pub fn forward(&self, x: &Tensor, leaves: &Leaves, context: &mut Context) -> Result<Tensor> {
-        let leaf = |part: &str| leaves.get(&format!("{}.{part}", self.name))?.unsqueeze(1);
-        let (centred, variance) = match context.mode {
+        let leaf = |part: &str| leaves.get(&format!("{}.{part}", self.name));
+        let normalised = match context.mode {
             Mode::Training(_) => {
                 let count = x.dim(1)? as f64;
-                let mean = x.mean_keepdim(1)?;
-                let centred = x.broadcast_sub(&mean)?;
-                let variance = centred.sqr()?.mean_keepdim(1)?;
-                context.norm_statistics.push(NormStatistics {
-                    layer: self.name.clone(),
-                    mean: mean.squeeze(1)?.detach(),
-                    variance: (variance.squeeze(1)?.detach() * (count / (count - 1.0).max(1.0)))?,
-                });
-                (centred, variance)
+                let (mean, variance) = ops::moments(x)?;
+                let normalised = ops::standardize(x, &mean, &variance, self.epsilon, true)?;
+                let variance = (variance * (count / (count - 1.0).max(1.0)))?;
+                context.norm_statistics.push(NormStatistics { layer: self.name.clone(), mean, variance });
+                normalised
             }
-            Mode::Inference => (x.broadcast_sub(&leaf("running_mean")?)?, leaf("running_var")?),
+            Mode::Inference => ops::standardize(x, leaf("running_mean")?, leaf("running_var")?, self.epsilon, false)?,
         };
-        let normalised = centred.broadcast_div(&(variance + self.epsilon)?.sqrt()?)?;
         if self.affine {
-            normalised.broadcast_mul(&leaf("weight")?)?.broadcast_add(&leaf("bias")?)
+            ops::bias_add(&normalised.broadcast_mul(&leaf("weight")?.unsqueeze(1)?)?, leaf("bias")?)
         } else {
             Ok(normalised)
         }

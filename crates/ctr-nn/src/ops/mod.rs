@@ -5,22 +5,28 @@
 
 mod bce_with_logits;
 mod bias_activation;
+mod dice;
 mod fm_interaction;
 mod gather_rows;
 mod interact_keys;
 mod optimizer_update;
 mod prelu;
 mod rows;
+mod sigmoid;
+mod standardize;
 mod weighted_sum;
 
 pub use bce_with_logits::bce_with_logits;
 pub use bias_activation::{bias_add, bias_relu};
+pub(crate) use dice::dice;
 pub use fm_interaction::fm_interaction;
 pub use gather_rows::{PADDING_ROW, gather_rows, scatter_add_rows};
 pub use interact_keys::interact_keys;
 pub(crate) use optimizer_update::{AdagradParameter, AdagradSum, AdamMoments, AdamParameter, Sgd};
 pub(crate) use prelu::prelu;
 pub use rows::Rows;
+pub(crate) use sigmoid::sigmoid;
+pub(crate) use standardize::{moments, standardize};
 pub use weighted_sum::weighted_sum;
 
 use candle_core::{CpuStorage, Layout, Result, bail};
