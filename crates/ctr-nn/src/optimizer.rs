@@ -117,8 +117,14 @@ impl OptimizerConfig {
         match self.algorithm {
             Algorithm::Sgd => parameter.inplace_op2(&grad, &Sgd { learning_rate, l2, rows: rows() }),
             Algorithm::Adam | Algorithm::Adamw => {
-                let (beta1, beta2) = (self.beta1 as f32, self.beta2 as f32);
-                state()?.inplace_op3(&grad, parameter, &AdamMoments { beta1, beta2, l2, rows: rows() })?;
+                let moments = AdamMoments {
+                    beta1: self.beta1 as f32,
+                    beta2: self.beta2 as f32,
+                    complements: [(1.0 - self.beta1) as f32, (1.0 - self.beta2) as f32],
+                    l2,
+                    rows: rows(),
+                };
+                state()?.inplace_op3(&grad, parameter, &moments)?;
                 let update = AdamParameter {
                     step_size: (step.learning_rate / (1.0 - self.beta1.powf(step.number as f64))) as f32,
                     second_moment_correction: (1.0 - self.beta2.powf(step.number as f64)) as f32,

@@ -1,1 +1,18 @@
-//! placeholder
+//! Cloud training: one model on every user's training samples mixed together.
+
+mod batches;
+mod checkpoint;
+mod config;
+mod error;
+mod gradients;
+mod predict;
+mod row_map;
+mod schedule;
+mod train;
+
+pub use batches::{BatchRows, build_batch};
+pub use config::{EmbeddingUpdate, Monitor, TrainingConfig};
+pub use error::TrainError;
+pub use predict::predict;
+pub use row_map::{RowMap, RowMapPool};
+pub use train::{EpochReport, TrainedModel, TrainingReport, train};

@@ -47,6 +47,8 @@ impl InplaceOp2 for Sgd {
 pub(crate) struct AdamMoments {
     pub beta1: f32,
     pub beta2: f32,
+    /// `1 - beta1` and `1 - beta2`, taken in `f64`: in `f32` the latter would be off by 5e-5 of its value.
+    pub complements: [f32; 2],
     pub l2: f32,
     pub rows: Rows,
 }
@@ -75,8 +77,8 @@ impl InplaceOp3 for AdamMoments {
                 let state = m[at..at + len].iter_mut().zip(&mut v[at..at + len]);
                 for ((m, v), (g, p)) in state.zip(g[from..from + len].iter().zip(&p[at..at + len])) {
                     let g = g + self.l2 * p;
-                    *m = self.beta1 * *m + (1.0 - self.beta1) * g;
-                    *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
+                    *m = self.beta1 * *m + self.complements[0] * g;
+                    *v = self.beta2 * *v + self.complements[1] * g * g;
                 }
             },
             rows,

@@ -1,0 +1,107 @@
+//! The samples of a few users, with ids replaced by rows of the chunk's own table leaves.
+
+use crate::UserTask;
+use candle_core::{Device, Result, Tensor};
+use ctr_data::Dataset;
+use ctr_nn::{Batch, PADDING_ROW};
+use ctr_train::RowMapPool;
+
+/// One user's samples, local ones first, then test ones.
+struct EncodedUser {
+    /// Row of the user's leaf per field, `[samples, fields]`.
+    ids: Vec<u32>,
+    /// The same for the history, `[samples, history_length]`, padded behind; empty if the model has none.
+    history: Vec<u32>,
+    /// Global id of each row of the user's leaf.
+    rows: Vec<u32>,
+    local_len: usize,
+    test_len: usize,
+}
+
+/// A chunk of users, one replica each.
+pub(crate) struct EncodedChunk {
+    users: Vec<EncodedUser>,
+    /// Rows per replica: the most that any user of the chunk touches.
+    pub rows_per_replica: usize,
+    fields: usize,
+    /// 0 if the model has no history.
+    history_length: usize,
+}
+
+impl EncodedChunk {
+    pub fn new(dataset: &Dataset, tasks: &[&UserTask], uses_history: bool, row_maps: &RowMapPool) -> Self {
+        let fields = dataset.fields.len();
+        let history_length = if uses_history { dataset.history_length } else { 0 };
+        let encode = |task: &&UserTask| {
+            row_maps.with(|map| {
+                let samples = task.local.len() + task.test.len();
+                let mut ids = Vec::with_capacity(samples * fields);
+                let mut history = Vec::with_capacity(samples * history_length);
+                for &sample in task.local.iter().chain(&task.test) {
+                    ids.extend(dataset.sample_ids(sample as usize).iter().map(|&id| map.leaf_row(id)));
+                    if uses_history {
+                        let end = history.len() + history_length;
+                        history.extend(dataset.history(sample as usize).iter().map(|&id| map.leaf_row(id)));
+                        history.resize(end, PADDING_ROW);
+                    }
+                }
+                let rows = map.rows().to_vec();
+                EncodedUser { ids, history, rows, local_len: task.local.len(), test_len: task.test.len() }
+            })
+        };
+        let users: Vec<EncodedUser> = tasks.iter().map(encode).collect();
+        let rows_per_replica = users.iter().map(|user| user.rows.len()).max().unwrap_or(0);
+        Self { users, rows_per_replica, fields, history_length }
+    }
+
+    /// Global id of every leaf row, `[replicas * rows_per_replica]`; padding rows read zeros.
+    pub fn global_rows(&self, device: &Device) -> Result<Tensor> {
+        let mut rows = Vec::with_capacity(self.users.len() * self.rows_per_replica);
+        for user in &self.users {
+            let end = rows.len() + self.rows_per_replica;
+            rows.extend_from_slice(&user.rows);
+            rows.resize(end, PADDING_ROW);
+        }
+        let len = rows.len();
+        Tensor::from_vec(rows, len, device)
+    }
+
+    /// The test samples of every user, padded to the longest.
+    pub fn test_batch(&self, device: &Device) -> Result<Batch> {
+        let longest = self.users.iter().map(|user| user.test_len).max().unwrap_or(0);
+        let tests: Vec<Vec<u32>> =
+            self.users.iter().map(|u| (u.local_len as u32..(u.local_len + u.test_len) as u32).collect()).collect();
+        let slices: Vec<&[u32]> = tests.iter().map(Vec::as_slice).collect();
+        self.batch(&slices, longest, device)
+    }
+
+    /// The samples at these positions of each user (its local samples come first), padded to `batch_len`.
+    pub fn batch(&self, positions: &[&[u32]], batch_len: usize, device: &Device) -> Result<Batch> {
+        let replicas = self.users.len();
+        let (fields, length) = (self.fields, self.history_length);
+        let mut ids = Vec::with_capacity(replicas * batch_len * fields);
+        let mut history = Vec::with_capacity(replicas * batch_len * length);
+        for (replica, (user, positions)) in self.users.iter().zip(positions).enumerate() {
+            let offset = (replica * self.rows_per_replica) as u32;
+            let in_chunk = |&row: &u32| if row == PADDING_ROW { PADDING_ROW } else { row + offset };
+            for &position in *positions {
+                let position = position as usize;
+                ids.extend(user.ids[position * fields..(position + 1) * fields].iter().map(in_chunk));
+                history.extend(user.history[position * length..(position + 1) * length].iter().map(in_chunk));
+            }
+            ids.resize((replica + 1) * batch_len * fields, PADDING_ROW);
+            history.resize((replica + 1) * batch_len * length, PADDING_ROW);
+        }
+        let ids = Tensor::from_vec(ids, (replicas, batch_len, fields), device)?;
+        if length == 0 {
+            return Ok(Batch { ids, history: None, history_mask: None });
+        }
+        let shape = (replicas, batch_len, length);
+        let mask: Vec<f32> = history.iter().map(|&row| if row == PADDING_ROW { 0.0 } else { 1.0 }).collect();
+        Ok(Batch {
+            ids,
+            history: Some(Tensor::from_vec(history, shape, device)?),
+            history_mask: Some(Tensor::from_vec(mask, shape, device)?),
+        })
+    }
+}

@@ -1,0 +1,276 @@
+//! The engine: many users fine-tuned at once, one replica each.
+
+use crate::{Corrected, FineTuningConfig, LocalSet, Method, PersonalizeError, Tasks, UserTask, chunk::EncodedChunk};
+use candle_core::{Device, Result, Tensor, Var};
+use ctr_data::Dataset;
+use ctr_nn::{Context, CtrModel, Kind, Leaves, Parameters, Rows, Step, bce_with_logits, gather_rows, seeded_rng};
+use ctr_train::RowMapPool;
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+/// What fine-tuning starts from; shared by every method and protocol.
+pub struct FineTuner<'a> {
+    model: &'a dyn CtrModel,
+    cloud: &'a Parameters,
+    /// The cloud model's logits, by sample of the dataset.
+    cloud_logits: &'a [f32],
+    dataset: &'a Dataset,
+    config: &'a FineTuningConfig,
+    device: &'a Device,
+    global_ctr: f64,
+    row_maps: RowMapPool,
+}
+
+/// The result of one method over the users of a protocol.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FineTuned {
+    /// Logits of the test samples in the order of [`Tasks::test_samples`].
+    pub logits: Vec<f32>,
+    /// Each user's share of its chunk's seconds (encoding, fine-tuning and scoring), in task order.
+    pub user_seconds: Vec<f32>,
+    /// Users with one class locally, for whom the shrunk local CTR stood in.
+    pub one_class_users_clamped: u64,
+}
+
+/// One user's corrected labels in the form that training reads.
+struct Targets {
+    targets: Vec<f32>,
+    weights: Vec<f32>,
+    offset: f32,
+}
+
+impl<'a> FineTuner<'a> {
+    /// An engine for one cloud model. `cloud_logits` holds its logits by sample of the dataset.
+    pub fn new(
+        model: &'a dyn CtrModel,
+        cloud: &'a Parameters,
+        cloud_logits: &'a [f32],
+        dataset: &'a Dataset,
+        config: &'a FineTuningConfig,
+        device: &'a Device,
+    ) -> Self {
+        let row_maps = RowMapPool::new(dataset.table_rows());
+        Self { model, cloud, cloud_logits, dataset, config, device, global_ctr: dataset.global_ctr(), row_maps }
+    }
+
+    /// Fine-tunes a copy for every user and scores the user's test samples with it.
+    ///
+    /// Users with similar numbers of steps share a chunk; chunks run in parallel on the caller's rayon pool. Neither
+    /// the chunk's company nor the number of threads changes a user's result.
+    ///
+    /// # Errors
+    /// If a copy diverges or a tensor operation fails.
+    pub fn run(&self, tasks: &Tasks, method: &Method, seed: u64) -> Result<FineTuned, PersonalizeError> {
+        let mut order: Vec<usize> = (0..tasks.users.len()).collect();
+        order.sort_by_key(|&i| (std::cmp::Reverse(tasks.users[i].local.len()), i));
+        let chunks: Vec<(Vec<Vec<f32>>, u64, f32)> = order
+            .par_chunks(self.config.chunk_users)
+            .map(|chunk| {
+                let users: Vec<&UserTask> = chunk.iter().map(|&i| &tasks.users[i]).collect();
+                let started = Instant::now();
+                let (logits, clamped) = self.run_chunk(&users, method, seed)?;
+                Ok((logits, clamped, started.elapsed().as_secs_f32() / users.len() as f32))
+            })
+            .collect::<Result<_, PersonalizeError>>()?;
+
+        let ranges = tasks.test_ranges();
+        let mut logits = vec![0f32; ranges.last().map_or(0, |range| range.end)];
+        let mut user_seconds = vec![0f32; tasks.users.len()];
+        let mut one_class_users_clamped = 0;
+        for (users, (scores, clamped, seconds)) in order.chunks(self.config.chunk_users).zip(chunks) {
+            one_class_users_clamped += clamped;
+            for (&user, scores) in users.iter().zip(scores) {
+                if scores.iter().any(|logit| !logit.is_finite()) {
+                    return Err(PersonalizeError::Diverged {
+                        user: self.dataset.user_keys[tasks.users[user].user as usize].clone(),
+                        method: method.name.clone(),
+                        learning_rate: self.config.optimizer.learning_rate,
+                    });
+                }
+                logits[ranges[user].clone()].copy_from_slice(&scores);
+                user_seconds[user] = seconds;
+            }
+        }
+        Ok(FineTuned { logits, user_seconds, one_class_users_clamped })
+    }
+
+    /// Test logits of each user of the chunk, and the number of users with a clamped local CTR.
+    fn run_chunk(&self, users: &[&UserTask], method: &Method, seed: u64) -> Result<(Vec<Vec<f32>>, u64)> {
+        let chunk = EncodedChunk::new(self.dataset, users, self.model.uses_history(), &self.row_maps);
+        let replicas = Replicas::new(self, &chunk, users.len(), method)?;
+        let corrected: Vec<Corrected> = users.iter().map(|task| self.correct(task, method)).collect();
+        let clamped = corrected.iter().filter(|corrected| corrected.used_shrunk_ctr).count() as u64;
+        let targets: Vec<Targets> = corrected.into_iter().map(Targets::new).collect();
+        self.tune(&chunk, &replicas, users, &targets, seed)?;
+        let scores = self.model.forward(&replicas.leaves, &chunk.test_batch(self.device)?, &mut Context::inference())?;
+        let scores = scores.to_vec2::<f32>()?;
+        let logits = scores.into_iter().zip(users).map(|(mut row, task)| {
+            row.truncate(task.test.len());
+            row
+        });
+        Ok((logits.collect(), clamped))
+    }
+
+    fn correct(&self, task: &UserTask, method: &Method) -> Corrected {
+        let labels: Vec<u8> = task.local.iter().map(|&i| self.dataset.samples.label[i as usize]).collect();
+        let cloud_logits: Vec<f32> = task.local.iter().map(|&i| self.cloud_logits[i as usize]).collect();
+        let local = LocalSet { labels: &labels, cloud_logits: &cloud_logits, global_ctr: self.global_ctr };
+        (method.correction.apply)(&local, &self.config.correction)
+    }
+
+    fn tune(
+        &self,
+        chunk: &EncodedChunk,
+        replicas: &Replicas,
+        users: &[&UserTask],
+        targets: &[Targets],
+        seed: u64,
+    ) -> Result<()> {
+        let schedules: Vec<Vec<u32>> = users.iter().map(|task| self.sample_order(task, seed)).collect();
+        let batches: Vec<Vec<&[u32]>> = schedules
+            .iter()
+            .zip(users)
+            .map(|(order, task)| {
+                order.chunks(task.local.len()).flat_map(|epoch| epoch.chunks(self.config.batch_size)).collect()
+            })
+            .collect();
+        let steps = batches.iter().map(Vec::len).max().unwrap_or(0);
+        for step in 0..steps {
+            let positions: Vec<&[u32]> = batches.iter().map(|user| user.get(step).copied().unwrap_or(&[])).collect();
+            let batch_len = positions.iter().map(|positions| positions.len()).max().unwrap_or(0);
+            let batch = chunk.batch(&positions, batch_len, self.device)?;
+            let mut logits = self.model.forward(&replicas.leaves, &batch, &mut Context::inference())?;
+            if targets.iter().any(|targets| targets.offset != 0.0) {
+                let offsets: Vec<f32> = targets.iter().map(|targets| targets.offset).collect();
+                logits = logits.broadcast_add(&Tensor::from_vec(offsets, (users.len(), 1), self.device)?)?;
+            }
+            let (labels, weights) = loss_inputs(&positions, targets, batch_len);
+            let shape = (users.len(), batch_len);
+            let labels = Tensor::from_vec(labels, shape, self.device)?;
+            let weights = Tensor::from_vec(weights, shape, self.device)?;
+            let grads = bce_with_logits(&logits, &labels, &weights)?.sum_all()?.backward()?;
+            replicas.step(self, &grads, step as u64 + 1, &positions)?;
+        }
+        Ok(())
+    }
+
+    /// Positions of a user's local samples in training order, epoch after epoch.
+    fn sample_order(&self, task: &UserTask, seed: u64) -> Vec<u32> {
+        let mut rng = seeded_rng(seed, "local sample order", u64::from(task.user));
+        let mut epoch: Vec<u32> = (0..task.local.len() as u32).collect();
+        let mut order = Vec::with_capacity(epoch.len() * self.config.epochs);
+        for _ in 0..self.config.epochs {
+            epoch.shuffle(&mut rng);
+            order.extend_from_slice(&epoch);
+        }
+        order
+    }
+}
+
+impl Targets {
+    fn new(corrected: Corrected) -> Self {
+        let to_f32 = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect::<Vec<f32>>();
+        let weights = corrected.weights.map_or_else(|| vec![1.0; corrected.targets.len()], to_f32);
+        Self { weights, offset: corrected.training_offset as f32, targets: to_f32(corrected.targets) }
+    }
+}
+
+/// Targets and weights `[users, batch_len]` of one step. A user's weights average over its own samples; padding has
+/// weight 0, so a user without samples left has no gradient.
+fn loss_inputs(positions: &[&[u32]], targets: &[Targets], batch_len: usize) -> (Vec<f32>, Vec<f32>) {
+    let mut labels = Vec::with_capacity(positions.len() * batch_len);
+    let mut weights = Vec::with_capacity(positions.len() * batch_len);
+    for (user, (positions, targets)) in positions.iter().zip(targets).enumerate() {
+        let share = 1.0 / positions.len().max(1) as f32;
+        labels.extend(positions.iter().map(|&p| targets.targets[p as usize]));
+        weights.extend(positions.iter().map(|&p| share * targets.weights[p as usize]));
+        labels.resize((user + 1) * batch_len, 0.0);
+        weights.resize((user + 1) * batch_len, 0.0);
+    }
+    (labels, weights)
+}
+
+/// The users' copies of the cloud model.
+struct Replicas {
+    leaves: Leaves,
+    trained: Vec<Trained>,
+}
+
+/// A parameter that moves.
+struct Trained {
+    leaf: Var,
+    state: Option<Var>,
+    /// The cloud's values, if L2-SP pulls toward them.
+    anchor: Option<Tensor>,
+    /// Rows of the leaf (slices along its first dimension) that belong to one replica.
+    rows_per_replica: usize,
+}
+
+impl Replicas {
+    fn new(tuner: &FineTuner, chunk: &EncodedChunk, count: usize, method: &Method) -> Result<Self> {
+        let scope = method.scope(tuner.config);
+        let row_ids = chunk.global_rows(tuner.device)?;
+        let mut leaves = Leaves::default();
+        let mut trained = Vec::new();
+        for spec in tuner.cloud.specs() {
+            let cloud = tuner.cloud.get(&spec.name)?.as_detached_tensor();
+            let (value, rows_per_replica) = match spec.kind {
+                Kind::Table => (gather_rows(&cloud, &row_ids)?, chunk.rows_per_replica),
+                Kind::Dense | Kind::Buffer => (cloud.repeat(repeats(count, cloud.rank()))?, 1),
+            };
+            if spec.kind == Kind::Buffer || !scope.includes(spec.group) {
+                leaves.insert(&spec.name, value);
+                continue;
+            }
+            let leaf = Var::from_tensor(&value)?;
+            leaves.insert(&spec.name, leaf.as_tensor().clone());
+            let state = tuner.config.optimizer.new_state(&leaf)?;
+            trained.push(Trained { leaf, state, anchor: method.l2_sp.then_some(value), rows_per_replica });
+        }
+        Ok(Self { leaves, trained })
+    }
+
+    /// Updates every replica that had samples in this step.
+    fn step(
+        &self,
+        tuner: &FineTuner,
+        grads: &candle_core::backprop::GradStore,
+        number: u64,
+        positions: &[&[u32]],
+    ) -> Result<()> {
+        let active: Vec<usize> = (0..positions.len()).filter(|&user| !positions[user].is_empty()).collect();
+        let mut rows_by_width: BTreeMap<usize, Rows> = BTreeMap::new();
+        for parameter in &self.trained {
+            let Some(grad) = grads.get(&parameter.leaf) else { continue };
+            let width = parameter.rows_per_replica;
+            let rows = rows_by_width.entry(width).or_insert_with(|| {
+                if active.len() == positions.len() {
+                    Rows::All
+                } else {
+                    let rows = active.iter().flat_map(|user| user * width..(user + 1) * width);
+                    Rows::Active(rows.map(|row| row as u32).collect::<Arc<[u32]>>())
+                }
+            });
+            let pulled;
+            let grad = match &parameter.anchor {
+                Some(anchor) => {
+                    pulled = (grad + ((parameter.leaf.as_tensor() - anchor)? * tuner.config.l2_sp)?)?.detach();
+                    &pulled
+                }
+                None => grad,
+            };
+            let learning_rate = tuner.config.optimizer.learning_rate;
+            let step = Step { number, learning_rate, l2: 0.0, rows: rows.clone() };
+            tuner.config.optimizer.step(&parameter.leaf, grad, parameter.state.as_ref(), &step)?;
+        }
+        Ok(())
+    }
+}
+
+/// Repeats along the first dimension only.
+fn repeats(count: usize, rank: usize) -> Vec<usize> {
+    let mut repeats = vec![1; rank];
+    repeats[0] = count;
+    repeats
+}

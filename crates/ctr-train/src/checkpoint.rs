@@ -1,0 +1,62 @@
+//! The state of training after an epoch, in one safetensors file, so that a stopped run continues bit for bit.
+
+use crate::{TrainError, schedule::Schedule, train::EpochReport};
+use candle_core::{DType, Device, Tensor};
+use ctr_nn::{load_tensors, save_tensors};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::Path};
+
+/// Everything but tensors.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// Identifies dataset, split, model, settings and seed; a checkpoint of another run is refused.
+    pub fingerprint: String,
+    pub schedule: Schedule,
+    pub epochs: Vec<EpochReport>,
+    pub steps: u64,
+    pub finished: bool,
+}
+
+/// Tensors by role and parameter name.
+pub(crate) struct State {
+    pub progress: Progress,
+    pub parameters: BTreeMap<String, Tensor>,
+    pub best: BTreeMap<String, Tensor>,
+    pub optimizer: BTreeMap<String, Tensor>,
+}
+
+const PROGRESS: &str = "progress";
+
+impl State {
+    pub fn save(&self, path: &Path) -> Result<(), TrainError> {
+        let json = serde_json::to_vec(&self.progress).map_err(candle_core::Error::wrap)?;
+        let mut tensors = BTreeMap::new();
+        for (role, part) in [("parameter", &self.parameters), ("best", &self.best), ("optimizer", &self.optimizer)] {
+            tensors.extend(part.iter().map(|(name, tensor)| (format!("{role}/{name}"), tensor.clone())));
+        }
+        let length = json.len();
+        tensors.insert(PROGRESS.into(), Tensor::from_vec(json, length, &Device::Cpu)?);
+        Ok(save_tensors(&tensors, path)?)
+    }
+
+    pub fn load(path: &Path, fingerprint: &str) -> Result<Self, TrainError> {
+        let foreign = |what: String| TrainError::ForeignCheckpoint { path: path.to_owned(), what };
+        let mut tensors = load_tensors(path)?;
+        let json = tensors.remove(PROGRESS).ok_or_else(|| foreign("it holds no progress record".into()))?;
+        let json = json.to_dtype(DType::U8)?.to_vec1::<u8>()?;
+        let progress: Progress = serde_json::from_slice(&json).map_err(|error| foreign(error.to_string()))?;
+        if progress.fingerprint != fingerprint {
+            return Err(foreign("dataset, split, model, training settings or seed differ".into()));
+        }
+        let mut state = State { progress, parameters: BTreeMap::new(), best: BTreeMap::new(), optimizer: BTreeMap::new() };
+        for (key, tensor) in tensors {
+            match key.split_once('/') {
+                Some(("parameter", name)) => state.parameters.insert(name.into(), tensor),
+                Some(("best", name)) => state.best.insert(name.into(), tensor),
+                Some(("optimizer", name)) => state.optimizer.insert(name.into(), tensor),
+                _ => return Err(foreign(format!("it holds `{key}`, which is no part of a checkpoint"))),
+            };
+        }
+        Ok(state)
+    }
+}

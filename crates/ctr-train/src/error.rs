@@ -1,0 +1,55 @@
+//! Why cloud training stopped.
+
+use ctr_nn::CheckpointError;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why cloud training stopped.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// The loss is not a number any more.
+    #[error(
+        "the training loss became {loss} in epoch {epoch}, step {step}; lower training.optimizer.learning_rate (now {learning_rate}) or raise training.l2_embedding"
+    )]
+    Diverged {
+        /// The loss.
+        loss: f32,
+        /// Counts from 1.
+        epoch: usize,
+        /// Counts from 1, over all epochs.
+        step: u64,
+        /// Step size at that point.
+        learning_rate: f64,
+    },
+    /// There are fewer training samples than one batch holds.
+    #[error("the training part has {samples} samples, fewer than one batch of {batch_size}; lower training.batch_size")]
+    SmallerThanBatch {
+        /// Training samples.
+        samples: usize,
+        /// Configured batch size.
+        batch_size: usize,
+    },
+    /// The validation part does not define the monitored metric.
+    #[error("the validation part does not define `{monitor}` (one class only, or no user with both); watch another metric with training.monitor or enlarge dataset.validation_fraction")]
+    NoMonitor {
+        /// The monitored metric.
+        monitor: &'static str,
+    },
+    /// The scores of the validation part cannot be judged.
+    #[error(transparent)]
+    Metric(#[from] ctr_metrics::MetricError),
+    /// A tensor operation failed.
+    #[error("tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+    /// A checkpoint could not be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A checkpoint was made by another run.
+    #[error("{path} does not continue this run: {what}; start without --resume", path = path.display())]
+    ForeignCheckpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+}

@@ -1,0 +1,111 @@
+//! Gradients of one batch, computed by shards and added in shard order.
+//!
+//! The number of shards is part of the configuration, so the sums are the same at any number of threads.
+
+use crate::{RowMap, RowMapPool, batches::build_batch};
+use candle_core::{Device, Result, Tensor, Var};
+use ctr_data::Dataset;
+use ctr_nn::{
+    Context, CtrModel, Kind, Leaves, NormStatistics, Parameters, bce_with_logits, gather_rows, scatter_add_rows,
+    seeded_rng,
+};
+use rayon::prelude::*;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What one batch says about every parameter.
+pub(crate) struct BatchGradients {
+    /// Mean loss over the batch.
+    pub loss: f32,
+    /// Gradient by parameter: `[1, shape…]` for dense ones, `[rows.len(), dim]` for tables.
+    pub by_name: BTreeMap<String, Tensor>,
+    /// The table rows that the batch touches, one per gradient row.
+    pub rows: Arc<[u32]>,
+    /// Batch statistics of normalisation layers, shard by shard.
+    pub norm_statistics: Vec<NormStatistics>,
+}
+
+struct ShardGradients {
+    loss: f32,
+    by_name: BTreeMap<String, Tensor>,
+    rows: Vec<u32>,
+    norm_statistics: Vec<NormStatistics>,
+}
+
+/// What stays the same from batch to batch.
+pub(crate) struct GradientJob<'a> {
+    pub model: &'a dyn CtrModel,
+    pub parameters: &'a Parameters,
+    pub dataset: &'a Dataset,
+    pub device: &'a Device,
+    pub row_maps: &'a RowMapPool,
+    pub shards: usize,
+    pub seed: u64,
+}
+
+impl GradientJob<'_> {
+    /// The gradients of the mean loss over `samples`; `step` keys the dropout masks.
+    pub fn run(&self, samples: &[u32], step: u64) -> Result<BatchGradients> {
+        let shards: Result<Vec<ShardGradients>> = samples
+            .par_chunks(samples.len().div_ceil(self.shards))
+            .enumerate()
+            .map(|(shard, part)| self.shard(part, samples.len(), step * self.shards as u64 + shard as u64))
+            .collect();
+        self.row_maps.with(|map| self.merge(shards?, map))
+    }
+
+    fn shard(&self, samples: &[u32], batch_len: usize, stream: u64) -> Result<ShardGradients> {
+        let (batch, rows) = self.row_maps.with(|map| -> Result<_> {
+            let batch =
+                build_batch(self.dataset, samples, self.model.uses_history(), self.device, |id| map.leaf_row(id))?;
+            Ok((batch, map.rows().to_vec()))
+        })?;
+        let row_ids = Tensor::from_slice(&rows, rows.len(), self.device)?;
+        let mut leaves = Leaves::default();
+        let mut trained = Vec::new();
+        for spec in self.parameters.specs() {
+            let value = self.parameters.get(&spec.name)?;
+            let leaf = match spec.kind {
+                Kind::Table => Var::from_tensor(&gather_rows(&value.as_detached_tensor(), &row_ids)?)?,
+                Kind::Dense => value.clone(),
+                Kind::Buffer => {
+                    leaves.insert(&spec.name, value.as_detached_tensor());
+                    continue;
+                }
+            };
+            leaves.insert(&spec.name, leaf.as_tensor().clone());
+            trained.push((spec.name.clone(), leaf));
+        }
+        let labels: Vec<f32> = samples.iter().map(|&i| f32::from(self.dataset.samples.label[i as usize])).collect();
+        let labels = Tensor::from_vec(labels, (1, samples.len()), self.device)?;
+        let weights = Tensor::full(1.0 / batch_len as f32, (1, samples.len()), self.device)?;
+
+        let mut context = Context::training(seeded_rng(self.seed, "dropout", stream));
+        let logits = self.model.forward(&leaves, &batch, &mut context)?;
+        let loss = bce_with_logits(&logits, &labels, &weights)?.sum_all()?;
+        let mut grads = loss.backward()?;
+        let by_name =
+            trained.into_iter().filter_map(|(name, leaf)| Some((name, grads.remove(&leaf)?))).collect();
+        Ok(ShardGradients { loss: loss.to_scalar()?, by_name, rows, norm_statistics: context.norm_statistics })
+    }
+
+    fn merge(&self, shards: Vec<ShardGradients>, map: &mut RowMap) -> Result<BatchGradients> {
+        let leaf_rows: Vec<u32> = shards.iter().flat_map(|shard| &shard.rows).map(|&id| map.leaf_row(id)).collect();
+        let leaf_rows = Tensor::from_slice(&leaf_rows, leaf_rows.len(), self.device)?;
+        let mut by_name = BTreeMap::new();
+        for spec in self.parameters.specs().iter().filter(|spec| spec.kind != Kind::Buffer) {
+            let parts: Vec<&Tensor> = shards.iter().filter_map(|shard| shard.by_name.get(&spec.name)).collect();
+            let Some((first, rest)) = parts.split_first() else { continue };
+            let sum = match spec.kind {
+                Kind::Table => scatter_add_rows(&Tensor::cat(&parts, 0)?, &leaf_rows, map.rows().len())?,
+                _ => rest.iter().try_fold((*first).clone(), |sum, part| sum + *part)?,
+            };
+            by_name.insert(spec.name.clone(), sum);
+        }
+        Ok(BatchGradients {
+            loss: shards.iter().map(|shard| shard.loss).sum(),
+            by_name,
+            rows: map.rows().into(),
+            norm_statistics: shards.into_iter().flat_map(|shard| shard.norm_statistics).collect(),
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! Scoring with the cloud model.
+
+use crate::batches::build_batch;
+use candle_core::{Device, Result};
+use ctr_data::Dataset;
+use ctr_nn::{Context, CtrModel, Leaves, Parameters};
+use rayon::prelude::*;
+
+/// Samples scored by one forward pass.
+const CHUNK: usize = 2048;
+
+/// The cloud model's logits of these samples, in their order. Chunks run in parallel on the caller's rayon pool.
+///
+/// # Errors
+/// If a tensor operation fails.
+pub fn predict(
+    model: &dyn CtrModel,
+    parameters: &Parameters,
+    dataset: &Dataset,
+    samples: &[u32],
+    device: &Device,
+) -> Result<Vec<f32>> {
+    let mut leaves = Leaves::default();
+    for spec in parameters.specs() {
+        leaves.insert(&spec.name, parameters.get(&spec.name)?.as_detached_tensor());
+    }
+    let chunks: Result<Vec<Vec<f32>>> = samples
+        .par_chunks(CHUNK)
+        .map(|chunk| {
+            let batch = build_batch(dataset, chunk, model.uses_history(), device, |id| id)?;
+            model.forward(&leaves, &batch, &mut Context::inference())?.flatten_all()?.to_vec1::<f32>()
+        })
+        .collect();
+    Ok(chunks?.concat())
+}

@@ -1,0 +1,85 @@
+//! Which rows of the tables a set of samples touches.
+
+use std::sync::{Mutex, PoisonError};
+
+const ABSENT: u32 = u32::MAX;
+
+/// Maps global ids to consecutive leaf rows in the order of their first appearance.
+///
+/// It holds one slot per table row, so a look-up is one read; clearing costs what was touched, not the table's size.
+#[derive(Debug)]
+pub struct RowMap {
+    slots: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+impl RowMap {
+    /// A map for tables of this many rows.
+    pub fn new(table_rows: usize) -> Self {
+        Self { slots: vec![ABSENT; table_rows], rows: Vec::new() }
+    }
+
+    /// The leaf row of a global id, which must be below the number of table rows.
+    pub fn leaf_row(&mut self, id: u32) -> u32 {
+        let slot = &mut self.slots[id as usize];
+        if *slot == ABSENT {
+            *slot = self.rows.len() as u32;
+            self.rows.push(id);
+        }
+        *slot
+    }
+
+    /// Global ids in the order of their leaf rows.
+    pub fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// Forgets every id.
+    pub fn clear(&mut self) {
+        for id in self.rows.drain(..) {
+            self.slots[id as usize] = ABSENT;
+        }
+    }
+}
+
+/// Maps to be used by parallel workers, made once and handed around.
+#[derive(Debug)]
+pub struct RowMapPool {
+    table_rows: usize,
+    free: Mutex<Vec<RowMap>>,
+}
+
+impl RowMapPool {
+    /// A pool for tables of this many rows.
+    pub fn new(table_rows: usize) -> Self {
+        Self { table_rows, free: Mutex::default() }
+    }
+
+    /// Runs `work` with an empty map.
+    pub fn with<T>(&self, work: impl FnOnce(&mut RowMap) -> T) -> T {
+        let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = free().pop();
+        let mut map = taken.unwrap_or_else(|| RowMap::new(self.table_rows));
+        let result = work(&mut map);
+        map.clear();
+        free().push(map);
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_numbered_by_first_appearance() {
+        let pool = RowMapPool::new(10);
+        for _ in 0..2 {
+            pool.with(|map| {
+                let leaves: Vec<u32> = [7, 3, 7, 9, 3].map(|id| map.leaf_row(id)).to_vec();
+                assert_eq!(leaves, [0, 1, 0, 2, 1]);
+                assert_eq!(map.rows(), [7, 3, 9]);
+            });
+        }
+    }
+}

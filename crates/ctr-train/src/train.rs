@@ -1,0 +1,263 @@
+//! The cloud training loop.
+
+use crate::{
+    EmbeddingUpdate, Monitor, RowMapPool, TrainError, TrainingConfig,
+    checkpoint::{Progress, State},
+    gradients::{BatchGradients, GradientJob},
+    predict,
+    schedule::Schedule,
+};
+use candle_core::{Device, Tensor, Var};
+use ctr_data::{Dataset, Split};
+use ctr_metrics::{Scored, gauc, logloss};
+use ctr_nn::{BatchNorm, CtrModel, Kind, Parameters, Rows, Step, scatter_add_rows, seeded_rng};
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::Path, time::Instant};
+
+/// One pass over the training part.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochReport {
+    /// Counts from 1.
+    pub epoch: usize,
+    /// Mean training loss over the epoch's batches, weighted by their size.
+    pub train_loss: f64,
+    /// The monitored metric on the validation part.
+    pub validation: f64,
+    /// Step size during the epoch.
+    pub learning_rate: f64,
+    /// Seconds spent on training steps.
+    pub train_seconds: f64,
+    /// Seconds spent on scoring the validation part.
+    pub validation_seconds: f64,
+}
+
+/// How training went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingReport {
+    /// Every epoch in order.
+    pub epochs: Vec<EpochReport>,
+    /// The epoch whose parameters were kept; counts from 1.
+    pub best_epoch: usize,
+    /// Training samples per second of training steps, over all epochs.
+    pub rows_per_second: f64,
+    /// Seconds spent on training steps.
+    pub train_seconds: f64,
+}
+
+/// A trained cloud model.
+#[derive(Debug)]
+pub struct TrainedModel {
+    /// The best epoch's values.
+    pub parameters: Parameters,
+    /// How training went.
+    pub report: TrainingReport,
+}
+
+/// Trains `model` on the training part and keeps the epoch that is best on the validation part.
+///
+/// With a `checkpoint` path the state is written after every epoch; if the file exists, training continues from it and
+/// ends bit for bit where an uninterrupted run ends. `identity` names what the run depends on beyond `dataset`,
+/// `config` and `seed`: the model and its settings.
+///
+/// # Errors
+/// If the loss diverges, the validation part does not define the monitored metric, or a checkpoint cannot be used.
+#[allow(clippy::too_many_arguments)]
+pub fn train(
+    model: &dyn CtrModel,
+    identity: &str,
+    dataset: &Dataset,
+    config: &TrainingConfig,
+    seed: u64,
+    device: &Device,
+    checkpoint: Option<&Path>,
+    on_epoch: &mut dyn FnMut(&EpochReport),
+) -> Result<TrainedModel, TrainError> {
+    let samples = dataset.indices(Split::Train);
+    if samples.len() < config.batch_size {
+        return Err(TrainError::SmallerThanBatch { samples: samples.len(), batch_size: config.batch_size });
+    }
+    let validation = Validation::new(dataset, config.monitor);
+    let parameters = Parameters::initialize(model.parameters(), seed, device)?;
+    let mut run = Run {
+        fingerprint: format!(
+            "{} {} {identity} {} seed {seed}",
+            dataset.facts.dataset_hash,
+            dataset.facts.split_hash,
+            serde_json::to_string(config).map_err(candle_core::Error::wrap)?
+        ),
+        optimizer: BTreeMap::new(),
+        best: parameters.snapshot()?,
+        schedule: Schedule::new(config.optimizer.learning_rate),
+        epochs: Vec::new(),
+        steps: 0,
+        parameters,
+        config,
+    };
+    for spec in run.parameters.specs().iter().filter(|spec| spec.kind != Kind::Buffer) {
+        if let Some(state) = config.optimizer.new_state(run.parameters.get(&spec.name)?)? {
+            run.optimizer.insert(spec.name.clone(), state);
+        }
+    }
+    let mut finished = false;
+    if let Some(path) = checkpoint.filter(|path| path.exists()) {
+        finished = run.resume(State::load(path, &run.fingerprint)?)?;
+        run.epochs.iter().for_each(&mut *on_epoch);
+    }
+    let row_maps = RowMapPool::new(dataset.table_rows());
+    while !finished {
+        let epoch = run.epochs.len() + 1;
+        let learning_rate = run.schedule.learning_rate;
+        let started = Instant::now();
+        let job = GradientJob { model, parameters: &run.parameters, dataset, device, row_maps: &row_maps, shards: config.shards, seed };
+        let mut order = samples.clone();
+        order.shuffle(&mut seeded_rng(seed, "epoch order", epoch as u64));
+        let mut loss_sum = 0.0;
+        let mut steps = run.steps;
+        for batch in order.chunks(config.batch_size) {
+            steps += 1;
+            let gradients = job.run(batch, steps)?;
+            let loss = gradients.loss;
+            if !loss.is_finite() {
+                return Err(TrainError::Diverged { loss, epoch, step: steps, learning_rate });
+            }
+            loss_sum += f64::from(loss) * batch.len() as f64;
+            run.apply(gradients, steps, learning_rate)?;
+        }
+        device.synchronize()?;
+        run.steps = steps;
+        let train_seconds = started.elapsed().as_secs_f64();
+        let started = Instant::now();
+        let logits = predict(model, &run.parameters, dataset, &validation.samples, device)?;
+        let value = validation.judge(&logits)?;
+        let report = EpochReport {
+            epoch,
+            train_loss: loss_sum / samples.len() as f64,
+            validation: value,
+            learning_rate,
+            train_seconds,
+            validation_seconds: started.elapsed().as_secs_f64(),
+        };
+        let higher_is_better = if config.monitor == Monitor::Logloss { -value } else { value };
+        if run.schedule.observe(epoch, higher_is_better, config.learning_rate_factor) {
+            run.best = run.parameters.snapshot()?;
+        }
+        run.epochs.push(report);
+        finished = epoch == config.epochs || run.schedule.exhausted(config.patience);
+        if let Some(path) = checkpoint {
+            run.state(finished)?.save(path)?;
+        }
+        on_epoch(&report);
+    }
+    run.parameters.restore(&run.best)?;
+    let train_seconds: f64 = run.epochs.iter().map(|epoch| epoch.train_seconds).sum();
+    let report = TrainingReport {
+        best_epoch: run.schedule.best_epoch,
+        rows_per_second: (samples.len() * run.epochs.len()) as f64 / train_seconds,
+        train_seconds,
+        epochs: run.epochs,
+    };
+    Ok(TrainedModel { parameters: run.parameters, report })
+}
+
+/// What changes while a model trains.
+struct Run<'a> {
+    fingerprint: String,
+    parameters: Parameters,
+    optimizer: BTreeMap<String, Var>,
+    best: BTreeMap<String, Tensor>,
+    schedule: Schedule,
+    epochs: Vec<EpochReport>,
+    steps: u64,
+    config: &'a TrainingConfig,
+}
+
+impl Run<'_> {
+    fn apply(&self, gradients: BatchGradients, number: u64, learning_rate: f64) -> Result<(), TrainError> {
+        for spec in self.parameters.specs() {
+            let Some(grad) = gradients.by_name.get(&spec.name) else { continue };
+            let parameter = self.parameters.get(&spec.name)?;
+            let (grad, rows) = match (spec.kind, self.config.embedding_update) {
+                (Kind::Table, EmbeddingUpdate::Touched) => (grad.clone(), Rows::Scattered(gradients.rows.clone())),
+                (Kind::Table, EmbeddingUpdate::All) => {
+                    let rows = Tensor::from_slice(&gradients.rows, gradients.rows.len(), grad.device())?;
+                    (scatter_add_rows(grad, &rows, parameter.dim(0)?)?, Rows::All)
+                }
+                (Kind::Dense | Kind::Buffer, _) => (grad.clone(), Rows::All),
+            };
+            let l2 = if spec.kind == Kind::Table { self.config.l2_embedding } else { self.config.l2_dense };
+            let step = Step { number, learning_rate, l2, rows };
+            self.config.optimizer.step(parameter, &grad, self.optimizer.get(&spec.name), &step)?;
+        }
+        for seen in gradients.norm_statistics {
+            for (part, batch) in [("running_mean", seen.mean), ("running_var", seen.variance)] {
+                let running = self.parameters.get(&format!("{}.{part}", seen.layer))?;
+                let kept = (running.as_tensor() * (1.0 - BatchNorm::MOMENTUM))?;
+                running.set(&(kept + (batch * BatchNorm::MOMENTUM)?)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn state(&self, finished: bool) -> Result<State, TrainError> {
+        Ok(State {
+            progress: Progress {
+                fingerprint: self.fingerprint.clone(),
+                schedule: self.schedule.clone(),
+                epochs: self.epochs.clone(),
+                steps: self.steps,
+                finished,
+            },
+            parameters: self.parameters.snapshot()?,
+            best: self.best.clone(),
+            optimizer: self.optimizer.iter().map(|(name, state)| (name.clone(), state.as_tensor().clone())).collect(),
+        })
+    }
+
+    /// Takes a saved state over and says whether training had finished.
+    fn resume(&mut self, state: State) -> Result<bool, TrainError> {
+        self.parameters.restore(&state.parameters)?;
+        for (name, value) in &self.optimizer {
+            let saved = state.optimizer.get(name).ok_or_else(|| {
+                candle_core::Error::Msg(format!("the checkpoint lacks the optimizer state of `{name}`"))
+            })?;
+            value.set(&saved.to_device(value.device())?)?;
+        }
+        self.best = state.best;
+        self.schedule = state.progress.schedule;
+        self.epochs = state.progress.epochs;
+        self.steps = state.progress.steps;
+        Ok(state.progress.finished)
+    }
+}
+
+/// The validation part, grouped by user.
+struct Validation {
+    samples: Vec<u32>,
+    labels: Vec<u8>,
+    user_offsets: Vec<usize>,
+    monitor: Monitor,
+}
+
+impl Validation {
+    fn new(dataset: &Dataset, monitor: Monitor) -> Self {
+        // Samples are sorted by user, so a user's samples are consecutive.
+        let samples = dataset.indices(Split::Validation);
+        let labels = samples.iter().map(|&i| dataset.samples.label[i as usize]).collect();
+        let user = |i: usize| dataset.samples.user[samples[i] as usize];
+        let mut user_offsets: Vec<usize> =
+            (0..samples.len()).filter(|&i| i == 0 || user(i) != user(i - 1)).collect();
+        user_offsets.push(samples.len());
+        Self { samples, labels, user_offsets, monitor }
+    }
+
+    fn judge(&self, logits: &[f32]) -> Result<f64, TrainError> {
+        let scored = Scored::new(logits, &self.labels, &self.user_offsets)?;
+        let (name, value) = match self.monitor {
+            Monitor::Auc => ("auc", ctr_metrics::auc(logits, &self.labels)),
+            Monitor::Gauc => ("gauc", gauc(&scored)),
+            Monitor::Logloss => ("logloss", logloss(logits, &self.labels)),
+        };
+        value.ok_or(TrainError::NoMonitor { monitor: name })
+    }
+}
