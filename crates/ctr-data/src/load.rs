@@ -109,3 +109,28 @@ fn check_clock(config: &DatasetConfig, source: &Source, time: &[i64]) -> Result<
     let dataset = config.name.clone();
     Err(DataError::NoClock { dataset, first, last, official_first, official_last })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn a_changed_descriptor_rebuilds_the_cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = DatasetConfig::new("synthetic");
+        config.cache_dir = folder.path().to_owned();
+        config.synthetic.users = 20;
+        let descriptor = Descriptor::find("synthetic").unwrap();
+        let from_cache = |descriptor: &Descriptor| {
+            let messages = Mutex::new(String::new());
+            load_with(&config, descriptor, None, &|message| messages.lock().unwrap().push_str(message)).unwrap();
+            messages.into_inner().unwrap().contains("from the cache")
+        };
+        assert!(!from_cache(&descriptor));
+        assert!(from_cache(&descriptor));
+        let changed = Descriptor::parse("synthetic", &format!("{}# changed", descriptor.text)).unwrap();
+        assert!(!from_cache(&changed));
+    }
+}

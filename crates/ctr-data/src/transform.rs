@@ -56,8 +56,8 @@ impl Transform {
 
 fn last_year(text: &str) -> Option<u32> {
     let numbers = text.split(|character: char| !character.is_ascii_digit());
-    let years = numbers.filter(|digits| digits.len() == 4).filter_map(|digits| digits.parse().ok());
-    years.filter(|year| (1880..2100).contains(year)).last()
+    let mut years = numbers.filter(|digits| digits.len() == 4).filter_map(|digits| digits.parse().ok());
+    years.rfind(|year| (1880..2100).contains(year))
 }
 
 fn year_bucket(year: u32) -> String {

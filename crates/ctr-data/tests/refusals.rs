@@ -92,6 +92,22 @@ fn missing_and_empty_files_are_named() {
 }
 
 #[test]
+fn a_missing_column_lists_the_columns_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("kuairand-pure");
+    fs::create_dir_all(&data).unwrap();
+    for file in ["user_features_pure.csv", "video_features_basic_pure.csv"] {
+        fs::write(data.join(file), "").unwrap();
+    }
+    fs::write(data.join("log_standard_4_22_to_5_08_pure.csv"), "user_id,video_id,time_ms\n1,2,3\n").unwrap();
+    let mut config = DatasetConfig::new("kuairand-pure");
+    config.data_dir = Some(folder.path().to_owned());
+    config.cache_dir = folder.path().join("cache");
+    let said = message(&config);
+    assert!(said.contains("line 1: no column 'is_click' (found: user_id, video_id, time_ms)"), "{said}");
+}
+
+#[test]
 fn one_class_and_empty_parts_are_refused() {
     let source = SmallMovielens::new();
     let mut config = source.config();

@@ -71,6 +71,15 @@ fn the_defaults_have_the_spread_and_the_ceiling_of_real_data() {
 }
 
 #[test]
+fn the_spread_does_not_hang_on_the_seed() {
+    for seed in 2..6 {
+        let facts = draw(|config| config.synthetic.seed = seed).facts;
+        assert!((0.17..=0.21).contains(&facts.local_ctr.sd), "seed {seed}: {}", facts.local_ctr.sd);
+        assert!((0.75..=0.90).contains(&facts.bayes_auc.unwrap()), "seed {seed}: {:?}", facts.bayes_auc);
+    }
+}
+
+#[test]
 fn probabilities_are_calibrated_in_every_decile() {
     let dataset = draw(|_| {});
     let truth = dataset.samples.true_probability.as_ref().unwrap();
