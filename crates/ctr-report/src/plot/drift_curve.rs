@@ -1,0 +1,181 @@
+//! Metrics against planted drift, one line per method, one panel per model and metric.
+
+use std::ops::Range;
+
+use ctr_metrics::{Metric, mean};
+use plotters::prelude::*;
+
+use super::axes::{Axis, Place, dashed_line, line, panel};
+use super::figure::{Canvas, Drawn, Figure, HEADER};
+use super::legend::{draw_legend, legend_height};
+use super::method_style::{is_dashed, method_marker};
+use super::palette::INK;
+use super::ticks::padded_range;
+use crate::CurvePoint;
+
+const METRICS: [Metric; 3] = [Metric::Gauc, Metric::Auc, Metric::LogLoss];
+const PANEL_WIDTH: i32 = 430;
+const PANEL_HEIGHT: i32 = 320;
+
+/// The planted-drift curve of every model.
+pub(crate) struct DriftCurve<'a> {
+    models: Vec<&'a str>,
+    methods: Vec<String>,
+    seeds: usize,
+    lines: Vec<Line<'a>>,
+    drift_range: Range<f64>,
+}
+
+/// One metric of one model and method, by drift.
+struct Line<'a> {
+    model: &'a str,
+    method: &'a str,
+    metric: Metric,
+    points: Vec<(f64, f64)>,
+}
+
+impl<'a> DriftCurve<'a> {
+    /// `None` without points.
+    pub(crate) fn new(curve: &'a [CurvePoint], global_ctr: f64) -> Option<Self> {
+        let models = distinct(curve.iter().map(|point| point.model.as_str()));
+        let methods = distinct(curve.iter().map(|point| point.method.as_str()));
+        let mut targets: Vec<f64> = curve.iter().map(|point| point.target_ctr).collect();
+        targets.sort_unstable_by(f64::total_cmp);
+        targets.dedup();
+        let mut seeds: Vec<u64> = curve.iter().map(|point| point.seed).collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        let mut lines = Vec::new();
+        for &model in &models {
+            for &method in &methods {
+                let of_line: Vec<&CurvePoint> =
+                    curve.iter().filter(|point| point.model == model && point.method == method).collect();
+                lines.extend(METRICS.map(|metric| {
+                    Line {
+                        model,
+                        method,
+                        metric,
+                        points: targets
+                            .iter()
+                            .filter_map(|&target| Some((target - global_ctr, mean_at(&of_line, target, metric)?)))
+                            .collect(),
+                    }
+                }));
+            }
+        }
+        Some(Self {
+            models,
+            methods: methods.into_iter().map(str::to_owned).collect(),
+            seeds: seeds.len(),
+            lines,
+            drift_range: padded_range(targets.into_iter().map(|target| target - global_ctr))?,
+        })
+    }
+
+    fn draw_panel<DB: DrawingBackend>(
+        &self,
+        canvas: &Canvas<DB>,
+        model: &str,
+        metric: Metric,
+        place: Place,
+    ) -> Drawn<DB> {
+        let lines = || self.lines.iter().filter(|line| line.model == model && line.metric == metric);
+        let values = lines().flat_map(|line| &line.points).map(|point| point.1);
+        let Some(range) = padded_range(values) else {
+            return Ok(());
+        };
+        let x =
+            Axis { range: self.drift_range.clone(), name: "planted drift (target CTR - global CTR)".into(), ticks: 7 };
+        let y = Axis {
+            range,
+            name: if metric == Metric::LogLoss { format!("{metric} (nats)") } else { metric.to_string() },
+            ticks: 6,
+        };
+        let panel = panel(canvas, place, &format!("{model}: {metric}"), &x, &y)?;
+        if x.range.contains(&0.0) {
+            dashed_line(canvas, &panel, &[(0.0, y.range.start), (0.0, y.range.end)], INK.mix(0.4))?;
+        }
+        for curve in lines() {
+            let position = self.methods.iter().position(|method| method == curve.method).unwrap_or(0);
+            let marker = method_marker(curve.method, position);
+            let stroke = marker.color.stroke_width(2);
+            if is_dashed(&marker) {
+                dashed_line(canvas, &panel, &curve.points, stroke)?;
+            } else {
+                line(canvas, &panel, &curve.points, stroke)?;
+            }
+            for point in &curve.points {
+                marker.draw(canvas, panel.backend_coord(point))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn width(&self) -> i32 {
+        METRICS.len() as i32 * PANEL_WIDTH + 10
+    }
+
+    fn legend_height(&self) -> i32 {
+        legend_height(&self.methods, self.width() - 32)
+    }
+}
+
+impl Figure for DriftCurve<'_> {
+    fn name(&self) -> String {
+        "planted-drift-curve".into()
+    }
+
+    fn heading(&self) -> String {
+        "Metrics against planted CTR drift".into()
+    }
+
+    fn note(&self) -> String {
+        let seeds = if self.seeds > 1 { format!(", mean over {} seeds", self.seeds) } else { String::new() };
+        format!(
+            "Local sets resampled to a target CTR, test sets untouched; each point: the users with that target{seeds}. \
+             Dashed vertical: no drift."
+        )
+    }
+
+    fn size(&self) -> (u32, u32) {
+        let panels = self.models.len() as i32 * PANEL_HEIGHT;
+        (self.width() as u32, (HEADER + self.legend_height() + 12 + panels) as u32)
+    }
+
+    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
+        draw_legend(canvas, &self.methods, (16, HEADER), self.width() - 32)?;
+        let top = HEADER + self.legend_height() + 12;
+        for (row, model) in self.models.iter().enumerate() {
+            for (column, metric) in METRICS.into_iter().enumerate() {
+                let place = Place {
+                    left: column as i32 * PANEL_WIDTH,
+                    top: top + row as i32 * PANEL_HEIGHT,
+                    width: PANEL_WIDTH,
+                    height: PANEL_HEIGHT - 8,
+                };
+                self.draw_panel(canvas, model, metric, place)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut distinct = Vec::new();
+    for name in names {
+        if !distinct.contains(&name) {
+            distinct.push(name);
+        }
+    }
+    distinct
+}
+
+/// Mean over seeds at one target.
+fn mean_at(points: &[&CurvePoint], target: f64, metric: Metric) -> Option<f64> {
+    let seeds: Vec<f64> = points
+        .iter()
+        .filter(|point| point.target_ctr == target)
+        .filter_map(|point| point.metrics.get(metric.name()).copied())
+        .collect();
+    mean(&seeds)
+}

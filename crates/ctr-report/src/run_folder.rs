@@ -1,0 +1,196 @@
+//! The folder of one run: `<results>/<name>/<run-id>/`. Every file in it is complete at any time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::atomic_file::write_bytes;
+use crate::plot::write_figure;
+use crate::table::{Comparison, FILE_FORMATS};
+use crate::timestamp::rfc3339_utc;
+use crate::{ReportError, RunRecord, UserRows, plot, write_timings, write_users};
+
+/// Where a run's results are written.
+///
+/// - `config.toml`: the configuration as resolved
+/// - `run.json`: everything measured ([`RunRecord`])
+/// - `users.parquet`, `timings.parquet`: per user
+/// - `excluded-users-<protocol>.csv`: users that were not fine-tuned, with the reason
+/// - `tables/<protocol>.md`, `.csv`, `.json`
+/// - `plots/*.svg`, `.png`
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    path: PathBuf,
+    run_id: String,
+}
+
+impl RunFolder {
+    /// Makes a new folder for a run that started at `started`. The run's id is the time in UTC, `20260131T120000Z`, with
+    /// `-2`, `-3`, … where another run of that name has it already.
+    ///
+    /// # Errors
+    /// A name that is no folder name; a folder that cannot be made.
+    pub fn create(results: &Path, name: &str, started: SystemTime) -> Result<Self, ReportError> {
+        check_name(name)?;
+        let parent = results.join(name);
+        fs::create_dir_all(&parent).map_err(ReportError::io("create", &parent))?;
+        let time: String = rfc3339_utc(started).chars().filter(|c| !matches!(c, '-' | ':')).collect();
+        let mut attempt = 1;
+        loop {
+            let run_id = if attempt == 1 { time.clone() } else { format!("{time}-{attempt}") };
+            let path = parent.join(&run_id);
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self { path, run_id }),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => attempt += 1,
+                Err(error) => return Err(ReportError::io("create", &path)(error)),
+            }
+        }
+    }
+
+    /// The folder of an earlier run, to be continued.
+    ///
+    /// # Errors
+    /// A path that is no folder.
+    pub fn open(path: &Path) -> Result<Self, ReportError> {
+        let path = fs::canonicalize(path).map_err(ReportError::io("open", path))?;
+        let run_id = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Self { path, run_id })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Name of the folder, unique among the runs of its name.
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// Writes `config.toml`.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_config(&self, toml: &str) -> Result<(), ReportError> {
+        write_bytes(&self.path.join("config.toml"), toml.as_bytes())
+    }
+
+    /// Writes `run.json`.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_record(&self, record: &RunRecord) -> Result<(), ReportError> {
+        let mut json = serde_json::to_string_pretty(record)
+            .map_err(|error| ReportError::Json { what: "the run record", message: error.to_string() })?;
+        json.push('\n');
+        write_bytes(&self.path.join("run.json"), json.as_bytes())
+    }
+
+    /// Writes `users.parquet` and `timings.parquet`.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_users(&self, users: &UserRows) -> Result<(), ReportError> {
+        write_users(&self.path.join("users.parquet"), users)?;
+        write_timings(&self.path.join("timings.parquet"), users)
+    }
+
+    /// Writes `excluded-users-<protocol>.csv`: each user that was kept out, by key, with the reason.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_excluded_users(&self, protocol: &str, users: &[(String, &str)]) -> Result<(), ReportError> {
+        let mut csv = String::from("user,reason\n");
+        for (user, reason) in users {
+            // Keys are text from the source files: quoted, so that a comma in one stays in its column.
+            csv += &format!("\"{}\",{reason}\n", user.replace('"', "\"\""));
+        }
+        write_bytes(&self.path.join(format!("excluded-users-{protocol}.csv")), csv.as_bytes())
+    }
+
+    /// Writes one table per protocol and format into `tables/`.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_tables(&self, record: &RunRecord) -> Result<(), ReportError> {
+        for comparison in Comparison::by_protocol(&record.cells) {
+            for format in FILE_FORMATS {
+                let file = format!("tables/{}.{}", comparison.protocol, format.extension());
+                write_bytes(&self.path.join(file), format.render(&comparison)?.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws every plot that there are data for into `plots/`, as SVG and PNG.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn write_plots(&self, record: &RunRecord, users: &UserRows) -> Result<(), ReportError> {
+        let folder = self.path.join("plots");
+        for comparison in &Comparison::by_protocol(&record.cells) {
+            for quantity in [plot::Quantity::Value, plot::Quantity::Change] {
+                if let Some(figure) = plot::MetricByMethod::new(comparison, quantity) {
+                    write_figure(&folder, &figure)?;
+                }
+            }
+        }
+        if let Some(figure) = plot::LocalCtrHistogram::new(users) {
+            write_figure(&folder, &figure)?;
+        }
+        if let Some(figure) = plot::DriftCurve::new(&record.curve, record.global_ctr) {
+            write_figure(&folder, &figure)?;
+        }
+        for figure in plot::AucChangeByDrift::all(users) {
+            write_figure(&folder, &figure)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes record, user files, tables and plots from what there is so far, the record first. Call it whenever data have
+/// arrived: each file is replaced as a whole.
+///
+/// # Errors
+/// The first file that cannot be written; those before it are complete.
+pub fn write_report(record: &RunRecord, users: &UserRows, folder: &RunFolder) -> Result<(), ReportError> {
+    folder.write_record(record)?;
+    folder.write_users(users)?;
+    folder.write_tables(record)?;
+    folder.write_plots(record, users)
+}
+
+fn check_name(name: &str) -> Result<(), ReportError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(ReportError::RunName { name: name.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn runs_of_the_same_second_get_folders_of_their_own() {
+        let results = tempfile::tempdir().expect("a folder");
+        let started = UNIX_EPOCH + Duration::from_secs(1_709_251_200);
+        let ids: Vec<String> = (0..3)
+            .map(|_| RunFolder::create(results.path(), "movielens-1m", started).expect("creatable").run_id().to_owned())
+            .collect();
+        assert_eq!(ids, ["20240301T000000Z", "20240301T000000Z-2", "20240301T000000Z-3"]);
+        assert!(results.path().join("movielens-1m/20240301T000000Z-3").is_dir());
+    }
+
+    #[test]
+    fn names_that_leave_the_results_folder_are_refused() {
+        let results = tempfile::tempdir().expect("a folder");
+        for name in ["", "..", "a/b", "/tmp", ".hidden", "a\\b"] {
+            let refused = RunFolder::create(results.path(), name, UNIX_EPOCH);
+            assert!(matches!(refused, Err(ReportError::RunName { .. })), "{name:?}");
+        }
+    }
+}

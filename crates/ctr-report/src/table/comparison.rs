@@ -1,0 +1,116 @@
+//! The cells of a run, by protocol, averaged over seeds.
+
+use std::collections::BTreeMap;
+
+use ctr_metrics::{Estimate, Metric, mean};
+use serde::{Deserialize, Serialize};
+
+use super::{Change, Summary};
+use crate::CellRecord;
+
+/// All models and methods under one protocol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// `natural` or `planted-drift`.
+    pub protocol: String,
+    /// Model by model, each in the order of its methods.
+    pub rows: Vec<ComparisonRow>,
+}
+
+/// One model and method.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonRow {
+    /// Name of the model.
+    pub model: String,
+    /// Name of the method.
+    pub method: String,
+    /// The seeds averaged over.
+    pub seeds: Vec<u64>,
+    /// Users evaluated, mean over seeds.
+    pub users_evaluated: f64,
+    /// Metrics over the seeds that have them.
+    pub metrics: BTreeMap<Metric, Summary>,
+    /// Change from the cloud; empty for the cloud.
+    pub change: BTreeMap<Metric, Change>,
+    /// Users fine-tuned per second, mean over seeds; `None` for the cloud.
+    pub users_per_second: Option<f64>,
+}
+
+impl Comparison {
+    /// One comparison per protocol. Protocols, models and methods keep the order in which the cells first name them.
+    pub fn by_protocol(cells: &[CellRecord]) -> Vec<Comparison> {
+        in_order_of_appearance(cells, |cell| &cell.protocol)
+            .into_iter()
+            .map(|(protocol, cells)| Comparison {
+                protocol: protocol.to_owned(),
+                rows: in_order_of_appearance(cells, |cell| &cell.model)
+                    .into_iter()
+                    .flat_map(|(_, cells)| in_order_of_appearance(cells, |cell| &cell.method))
+                    .map(|(_, cells)| ComparisonRow::over_seeds(&cells))
+                    .collect(),
+            })
+            .collect()
+    }
+
+    /// The models in order.
+    pub fn models(&self) -> Vec<&str> {
+        let mut models: Vec<&str> = self.rows.iter().map(|row| row.model.as_str()).collect();
+        models.dedup();
+        models
+    }
+
+    /// The methods of one model in order.
+    pub fn rows_of<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a ComparisonRow> {
+        self.rows.iter().filter(move |row| row.model == model)
+    }
+
+    /// The largest number of seeds of a row.
+    pub fn seeds(&self) -> usize {
+        self.rows.iter().map(|row| row.seeds.len()).max().unwrap_or(0)
+    }
+}
+
+impl ComparisonRow {
+    /// `cells` differ in their seed only and are not empty.
+    fn over_seeds(cells: &[&CellRecord]) -> Self {
+        let collect = |name: &str, of: fn(&CellRecord) -> &BTreeMap<String, Estimate>| -> Vec<Estimate> {
+            cells.iter().filter_map(|cell| of(cell).get(name).copied()).collect()
+        };
+        let metrics: BTreeMap<Metric, Summary> = Metric::ALL
+            .into_iter()
+            .filter_map(|metric| Some((metric, Summary::over_seeds(&collect(metric.name(), |cell| &cell.metrics))?)))
+            .collect();
+        let change = metrics
+            .iter()
+            .filter_map(|(&metric, summary)| {
+                let changes = collect(metric.name(), |cell| &cell.change);
+                Some((metric, Change::over_seeds(metric, summary.value, &changes)?))
+            })
+            .collect();
+        let column = |of: fn(&CellRecord) -> f64| mean(&cells.iter().map(|cell| of(cell)).collect::<Vec<f64>>());
+        Self {
+            model: cells[0].model.clone(),
+            method: cells[0].method.clone(),
+            seeds: cells.iter().map(|cell| cell.seed).collect(),
+            users_evaluated: column(|cell| cell.users_evaluated as f64).unwrap_or(0.0),
+            metrics,
+            change,
+            users_per_second: column(|cell| cell.users_per_second).filter(|&rate| rate > 0.0),
+        }
+    }
+}
+
+/// Groups cells by a name, groups and members in order of first appearance.
+fn in_order_of_appearance<'a>(
+    cells: impl IntoIterator<Item = &'a CellRecord>,
+    name: fn(&CellRecord) -> &String,
+) -> Vec<(&'a str, Vec<&'a CellRecord>)> {
+    let mut groups: Vec<(&str, Vec<&CellRecord>)> = Vec::new();
+    for cell in cells {
+        match groups.iter_mut().find(|group| group.0 == name(cell)) {
+            Some(group) => group.1.push(cell),
+            None => groups.push((name(cell), vec![cell])),
+        }
+    }
+    groups
+}

@@ -1,0 +1,119 @@
+//! Plain text for a terminal of 100 columns: the columns that fit, in order of importance.
+
+use ctr_metrics::Metric;
+
+use super::{Comparison, ComparisonRow, Summary, TableFormat};
+use crate::ReportError;
+
+/// Aligned columns of at most 100 characters.
+pub struct Text;
+
+/// Width that no line exceeds, as long as the names of methods leave room for one metric.
+const WIDTH: usize = 100;
+/// Between two columns.
+const GAP: usize = 2;
+
+impl TableFormat for Text {
+    fn extension(&self) -> &'static str {
+        "txt"
+    }
+
+    fn render(&self, comparison: &Comparison) -> Result<String, ReportError> {
+        let first_column = first_column(comparison);
+        let columns = columns_that_fit(comparison, width(&first_column));
+        let mut text = format!("{} protocol, {}\n", comparison.protocol, spread(comparison.seeds()));
+        let mut lines = vec![(String::new(), columns.iter().map(|column| column.header.clone()).collect())];
+        for model in comparison.models() {
+            lines.push((model.to_owned(), Vec::new()));
+            for (position, row) in comparison.rows.iter().enumerate().filter(|(_, row)| row.model == model) {
+                let cells = columns.iter().map(|column| column.cells[position].clone()).collect();
+                lines.push((format!("  {}", row.method), cells));
+            }
+        }
+        let widths: Vec<usize> = columns.iter().map(Column::width).collect();
+        for (name, cells) in lines {
+            text.push_str(&line(&name, width(&first_column), &cells, &widths));
+        }
+        text.push_str("▲ better, ▼ worse than the cloud: every seed's 95 % interval of the change excludes zero\n");
+        Ok(text)
+    }
+}
+
+struct Column {
+    header: String,
+    cells: Vec<String>,
+}
+
+impl Column {
+    fn new(header: &str, comparison: &Comparison, cell: impl Fn(&ComparisonRow) -> String) -> Self {
+        Self { header: header.to_owned(), cells: comparison.rows.iter().map(cell).collect() }
+    }
+
+    fn width(&self) -> usize {
+        width(&self.cells).max(self.header.chars().count())
+    }
+}
+
+fn first_column(comparison: &Comparison) -> Vec<String> {
+    comparison.rows.iter().flat_map(|row| [row.model.clone(), format!("  {}", row.method)]).collect()
+}
+
+/// Ranking within users, ranking across users, log loss and speed, then the rest.
+fn columns_that_fit(comparison: &Comparison, first_width: usize) -> Vec<Column> {
+    let metric = |metric: Metric| Column::new(metric.name(), comparison, |row| cell(row, metric));
+    let speed = Column::new("users/s", comparison, |row| {
+        row.users_per_second.map_or_else(String::new, |rate| format!("{rate:.0}"))
+    });
+    let wanted = [
+        metric(Metric::Gauc),
+        metric(Metric::Auc),
+        metric(Metric::LogLoss),
+        speed,
+        metric(Metric::Ece),
+        metric(Metric::NdcgAt10),
+    ];
+    let mut used = first_width;
+    wanted
+        .into_iter()
+        .take_while(|column| {
+            used += GAP + column.width();
+            used <= WIDTH
+        })
+        .collect()
+}
+
+/// Value, spread, change and mark, each part of a fixed width so that they align.
+fn cell(row: &ComparisonRow, metric: Metric) -> String {
+    let Some(summary) = row.metrics.get(&metric) else {
+        return String::new();
+    };
+    let mut cell = format!("{:.4}±{:.4}", summary.value, half_width(summary));
+    match row.change.get(&metric) {
+        Some(change) => cell.push_str(&format!(" {:+.4}{}", change.summary.value, change.mark.symbol())),
+        None => cell.push_str(&" ".repeat(" +0.0000▲".chars().count())),
+    }
+    cell
+}
+
+fn half_width(summary: &Summary) -> f64 {
+    summary.standard_deviation.unwrap_or((summary.high - summary.low) / 2.0)
+}
+
+fn spread(seeds: usize) -> String {
+    match seeds {
+        0 | 1 => "one seed; value±half of its 95 % interval over users, change from the cloud".to_owned(),
+        seeds => format!("{seeds} seeds; value±standard deviation over seeds, change from the cloud"),
+    }
+}
+
+fn width(cells: &[String]) -> usize {
+    cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0)
+}
+
+fn line(name: &str, name_width: usize, cells: &[String], widths: &[usize]) -> String {
+    let mut text = format!("{name:<name_width$}");
+    for (cell, width) in cells.iter().zip(widths) {
+        text.push_str(&format!("{:GAP$}{cell:>width$}", ""));
+    }
+    text.trim_end().to_owned() + "\n"
+}

@@ -1,0 +1,6 @@
+//! What a made-up run leaves behind.
+
+mod made_up;
+mod run_folder;
+mod tables;
+mod users_parquet;

@@ -1,0 +1,153 @@
+//! The tables of a made-up run.
+
+use ctr_metrics::Metric;
+use ctr_report::table::{Comparison, Csv, Json, Markdown, TableFormat, Text};
+
+use crate::made_up;
+
+fn comparison(seeds: &[u64]) -> Comparison {
+    Comparison::by_protocol(&made_up::record(seeds, 2, 3).cells).remove(1)
+}
+
+fn render(format: &dyn TableFormat, seeds: &[u64]) -> String {
+    format.render(&comparison(seeds)).expect("representable")
+}
+
+#[test]
+fn text_of_several_seeds() {
+    insta::assert_snapshot!(render(&Text, &[1, 2, 3]), @r#"
+    planted-drift protocol, 3 seeds; value±standard deviation over seeds, change from the cloud
+                                         gauc                     auc                 logloss  users/s
+    lr
+      cloud            0.7189±0.0004           0.7517±0.0004           0.5880±0.0004
+      none             0.7194±0.0002 +0.0005   0.6250±0.0003 -0.1268▼  0.7020±0.0003 +0.1141▼     2414
+      prior-alignment  0.7203±0.0003 +0.0011▲  0.7319±0.0004 -0.0201▼  0.6058±0.0004 +0.0180▼     2414
+    fm
+      cloud            0.7211±0.0003           0.7539±0.0003           0.5858±0.0003
+      none             0.7213±0.0002 +0.0004   0.6267±0.0003 -0.1269▼  0.7003±0.0002 +0.1142▼     2114
+      prior-alignment  0.7217±0.0001 +0.0010▲  0.7331±0.0001 -0.0205▼  0.6046±0.0001 +0.0184▼     2114
+    ▲ better, ▼ worse than the cloud: every seed's 95 % interval of the change excludes zero
+    "#);
+}
+
+#[test]
+fn text_of_one_seed() {
+    insta::assert_snapshot!(render(&Text, &[1]), @r#"
+    planted-drift protocol, one seed; value±half of its 95 % interval over users, change from the cloud
+                                         gauc                     auc                 logloss  users/s
+    lr
+      cloud            0.7188±0.0052           0.7516±0.0061           0.5881±0.0048
+      none             0.7193±0.0052 +0.0004   0.6248±0.0061 -0.1269▼  0.7023±0.0048 +0.1142▼     2414
+      prior-alignment  0.7203±0.0052 +0.0012▲  0.7319±0.0061 -0.0200▼  0.6058±0.0048 +0.0180▼     2414
+    fm
+      cloud            0.7208±0.0052           0.7536±0.0061           0.5861±0.0048
+      none             0.7211±0.0052 +0.0004   0.6264±0.0061 -0.1270▼  0.7006±0.0048 +0.1143▼     2114
+      prior-alignment  0.7217±0.0052 +0.0010▲  0.7330±0.0061 -0.0205▼  0.6047±0.0048 +0.0185▼     2114
+    ▲ better, ▼ worse than the cloud: every seed's 95 % interval of the change excludes zero
+    "#);
+}
+
+#[test]
+fn text_never_passes_100_columns() {
+    for comparison in Comparison::by_protocol(&made_up::record(&[1, 2, 3], 5, 12).cells) {
+        let text = Text.render(&comparison).expect("representable");
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(100), "{widest:?}\n{text}");
+        assert!(text.contains("users/s"), "{text}");
+    }
+}
+
+#[test]
+fn markdown_of_several_seeds() {
+    insta::assert_snapshot!(render(&Markdown, &[1, 2, 3]), @r#"
+    ## Protocol: planted-drift
+
+    | model | method | gauc | auc_user_mean | auc | logloss | ne | ece | calibration_ratio | ndcg@10 | users/s |
+    |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+    | lr | cloud | 0.7189 ± 0.0004 | 0.7149 ± 0.0004 | 0.7517 ± 0.0004 | 0.5880 ± 0.0004 | 0.8600 ± 0.0000 | 0.0300 ± 0.0000 | 1.0800 ± 0.0000 | 0.7700 ± 0.0000 | – |
+    | lr | none | 0.7194 ± 0.0002 | 0.7154 ± 0.0002 | 0.6250 ± 0.0003 | 0.7020 ± 0.0003 | 0.9741 ± 0.0001 | 0.0934 ± 0.0001 | 0.9532 ± 0.0002 | 0.7705 ± 0.0000 | 2414 |
+    | lr | prior-alignment | 0.7203 ± 0.0003 | 0.7163 ± 0.0003 | 0.7319 ± 0.0004 | 0.6058 ± 0.0004 | 0.8780 ± 0.0002 | 0.0400 ± 0.0001 | 1.0599 ± 0.0002 | 0.7711 ± 0.0001 | 2414 |
+    | fm | cloud | 0.7211 ± 0.0003 | 0.7171 ± 0.0003 | 0.7539 ± 0.0003 | 0.5858 ± 0.0003 | 0.8580 ± 0.0000 | 0.0300 ± 0.0000 | 1.0800 ± 0.0000 | 0.7720 ± 0.0000 | – |
+    | fm | none | 0.7213 ± 0.0002 | 0.7173 ± 0.0002 | 0.6267 ± 0.0003 | 0.7003 ± 0.0002 | 0.9722 ± 0.0001 | 0.0934 ± 0.0001 | 0.9531 ± 0.0001 | 0.7724 ± 0.0000 | 2114 |
+    | fm | prior-alignment | 0.7217 ± 0.0001 | 0.7177 ± 0.0001 | 0.7331 ± 0.0001 | 0.6046 ± 0.0001 | 0.8764 ± 0.0001 | 0.0402 ± 0.0000 | 1.0595 ± 0.0001 | 0.7730 ± 0.0000 | 2114 |
+
+    ### Change from the cloud model without fine-tuning
+
+    | model | method | gauc | auc_user_mean | auc | logloss | ne | ece | calibration_ratio | ndcg@10 |
+    |---|---|--:|--:|--:|--:|--:|--:|--:|--:|
+    | lr | none | +0.0005 [-0.0003, +0.0013] | +0.0005 [-0.0004, +0.0014] | -0.1268 [-0.1298, -0.1238] ▼ | +0.1141 [+0.1113, +0.1169] ▼ | +0.1141 [+0.1111, +0.1171] ▼ | +0.0634 [+0.0614, +0.0654] ▼ | -0.1268 [-0.1368, -0.1168] ▲ | +0.0005 [-0.0006, +0.0016] |
+    | lr | prior-alignment | +0.0011 [+0.0003, +0.0019] ▲ | +0.0011 [+0.0002, +0.0020] ▲ | -0.0201 [-0.0231, -0.0171] ▼ | +0.0180 [+0.0152, +0.0208] ▼ | +0.0180 [+0.0150, +0.0210] ▼ | +0.0100 [+0.0080, +0.0120] ▼ | -0.0201 [-0.0301, -0.0101] ▲ | +0.0011 [+0.0000, +0.0022] |
+    | fm | none | +0.0004 [-0.0004, +0.0012] | +0.0004 [-0.0005, +0.0013] | -0.1269 [-0.1299, -0.1239] ▼ | +0.1142 [+0.1114, +0.1170] ▼ | +0.1142 [+0.1112, +0.1172] ▼ | +0.0634 [+0.0614, +0.0654] ▼ | -0.1269 [-0.1369, -0.1169] ▲ | +0.0004 [-0.0007, +0.0015] |
+    | fm | prior-alignment | +0.0010 [+0.0002, +0.0018] ▲ | +0.0010 [+0.0001, +0.0019] ▲ | -0.0205 [-0.0235, -0.0175] ▼ | +0.0184 [+0.0156, +0.0212] ▼ | +0.0184 [+0.0154, +0.0214] ▼ | +0.0102 [+0.0082, +0.0122] ▼ | -0.0205 [-0.0305, -0.0105] ▲ | +0.0010 [-0.0001, +0.0021] |
+
+    - `±`: sample standard deviation over seeds (n - 1).
+    - `[low, high]`: 95 % interval by bootstrap over users, paired for changes, mean over seeds.
+    - ▲ better, ▼ worse: the interval of every seed excludes zero on that side. No mark: not shown.
+    - 5432 users evaluated.
+    - `gauc`: mean over users of the user's own AUC, weighted by the user's test samples. Left out: users without both classes among their test samples.
+    - `auc_user_mean`: plain mean over users of the user's own AUC. Left out: users without both classes among their test samples.
+    - `auc`: chance that a random positive sample scores above a random negative one, all users pooled; a tie counts one half. Left out: none.
+    - `logloss`: mean negative log likelihood of the labels, in nats, computed from logits. Left out: none.
+    - `ne`: log loss divided by the entropy of the label rate of the same samples. Left out: none.
+    - `ece`: sum over 15 equal-width bins of the predicted probability of (share of samples) x |click rate - mean prediction|. Left out: none.
+    - `calibration_ratio`: mean predicted probability divided by the label rate. Left out: none.
+    - `ndcg@10`: mean over users of NDCG over the first 10 ranks, binary gain, discount 1/log2(rank + 1); ties count their expected value. Left out: users without both classes among their test samples.
+    "#);
+}
+
+#[test]
+fn markdown_of_one_seed_shows_the_interval() {
+    let markdown = render(&Markdown, &[1]);
+    insta::assert_snapshot!(markdown.lines().nth(4).expect("a row"), @"| lr | cloud | 0.7188 [0.7136, 0.7240] | 0.7148 [0.7093, 0.7203] | 0.7516 [0.7455, 0.7577] | 0.5881 [0.5833, 0.5929] | 0.8600 [0.8550, 0.8650] | 0.0300 [0.0260, 0.0340] | 1.0800 [1.0600, 1.1000] | 0.7700 [0.7640, 0.7760] | – |");
+    assert!(!markdown.contains("standard deviation"), "{markdown}");
+}
+
+#[test]
+fn csv_has_a_named_field_for_every_number_with_every_digit() {
+    let csv = render(&Csv, &[1, 2, 3]);
+    let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<&str>>());
+    let header = lines.next().expect("a header");
+    let rows: Vec<Vec<&str>> = lines.collect();
+    insta::assert_snapshot!(header[..15].join(" "), @"protocol model method seeds users_evaluated users_per_second gauc gauc_sd gauc_low gauc_high gauc_change gauc_change_sd gauc_change_low gauc_change_high gauc_change_mark");
+    assert_eq!(header.len(), 6 + 8 * 9);
+    assert!(rows.iter().all(|row| row.len() == header.len()), "{csv}");
+
+    let field = |row: usize, name: &str| rows[row][header.iter().position(|field| *field == name).expect("a field")];
+    let none = &comparison(&[1, 2, 3]).rows[1];
+    let change = none.change[&Metric::Auc].summary;
+    assert_eq!((field(1, "method"), field(1, "seeds")), ("none", "3"));
+    assert_eq!(field(1, "auc").parse(), Ok(none.metrics[&Metric::Auc].value));
+    assert_eq!(field(1, "auc_change_high").parse(), Ok(change.high));
+    assert_eq!(field(1, "auc_change_mark"), "worse");
+    assert_eq!((field(0, "auc_change"), field(0, "users_per_second")), ("", ""));
+}
+
+#[test]
+fn json_leads_back_to_the_comparison() {
+    let comparison = comparison(&[1, 2]);
+    let json = Json.render(&comparison).expect("representable");
+    let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(value["rows"][1]["method"], "none");
+    assert_eq!(value["rows"][1]["change"]["auc"]["mark"], "worse");
+    let back: Comparison = serde_json::from_str(&json).expect("a comparison");
+    assert_eq!(back.rows.len(), comparison.rows.len());
+    assert_eq!(back.rows[1].seeds, [1, 2]);
+}
+
+/// ```python
+/// import statistics
+/// v = [0.5, 0.625, 0.5625]
+/// statistics.mean(v), statistics.stdev(v)
+/// ```
+#[test]
+fn seeds_are_averaged_and_their_spread_is_the_sample_one() {
+    let mut cells: Vec<_> =
+        made_up::record(&[1, 2, 3], 1, 1).cells.into_iter().filter(|cell| cell.protocol == "natural").collect();
+    for (cell, value) in cells.iter_mut().zip([0.5, 0.625, 0.5625]) {
+        cell.metrics.get_mut("auc").expect("auc").value = value;
+    }
+    let comparison = Comparison::by_protocol(&cells).remove(0);
+    let auc = comparison.rows[0].metrics[&Metric::Auc];
+    assert_eq!(auc.value, 0.5625);
+    assert_eq!(auc.standard_deviation, Some(0.0625));
+}
