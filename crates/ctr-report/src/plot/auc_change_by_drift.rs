@@ -73,11 +73,8 @@ impl<'a> AucChangeByDrift<'a> {
             ticks: 6,
         };
         let mut panel = panel(canvas, place, method, &x, &y)?;
-        let step = changes.len().div_ceil(MOST_POINTS).max(1);
         panel.draw_series(
-            changes
-                .iter()
-                .step_by(step)
+            sample(changes)
                 .filter(|change| self.change_range.contains(&change.change))
                 .map(|change| Circle::new((change.drift, change.change), 2, HAZE.mix(0.5).filled())),
         )?;
@@ -100,6 +97,19 @@ impl<'a> AucChangeByDrift<'a> {
         }
         Ok(())
     }
+}
+
+/// About [`MOST_POINTS`] of the changes. Every n-th would do only if users came in no order that n divides, so the
+/// position is scattered over the 64-bit numbers (by the golden ratio, Knuth's multiplicative hashing) and a share taken.
+fn sample(changes: &[UserChange]) -> impl Iterator<Item = &UserChange> {
+    const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
+    let share = (MOST_POINTS as f64 / changes.len().max(1) as f64).min(1.0);
+    let kept_below = (share * u64::MAX as f64) as u64;
+    changes
+        .iter()
+        .enumerate()
+        .filter(move |(position, _)| (*position as u64).wrapping_mul(GOLDEN_RATIO) <= kept_below)
+        .map(|(_, change)| change)
 }
 
 /// Range of the central points of all panels and of all bins with their intervals.
@@ -126,7 +136,7 @@ impl Figure for AucChangeByDrift<'_> {
     fn note(&self) -> String {
         format!(
             "Marker: mean over the users in a bin of drift of width {BIN_WIDTH} ({FEWEST_USERS} users at least) with its \
-             95 % interval. Points: single users, at most {MOST_POINTS} per panel; the outermost are cut off."
+             95 % interval. Points: single users, about {MOST_POINTS} per panel at most; the outermost are cut off."
         )
     }
 
@@ -146,5 +156,23 @@ impl Figure for AucChangeByDrift<'_> {
             self.draw_panel(canvas, position, place)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(count: u32) -> Vec<UserChange> {
+        (0..count).map(|user| UserChange { user, drift: 0.0, change: 0.0 }).collect()
+    }
+
+    #[test]
+    fn few_points_are_all_drawn_and_many_are_thinned_evenly() {
+        assert_eq!(sample(&changes(1_000)).count(), 1_000);
+        let many = changes(9_000);
+        let mut of_residue = [0; 6];
+        sample(&many).for_each(|change| of_residue[change.user as usize % 6] += 1);
+        assert!(of_residue.iter().all(|count| (140..195).contains(count)), "{of_residue:?}");
     }
 }
