@@ -1,7 +1,7 @@
 //! The engine: many users fine-tuned at once, one replica each.
 
 use crate::{Corrected, FineTuningConfig, LocalSet, Method, PersonalizeError, Tasks, UserTask, chunk::EncodedChunk};
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 use ctr_data::Dataset;
 use ctr_nn::{Context, CtrModel, Kind, Leaves, Parameters, Rows, Step, bce_with_logits, gather_rows, seeded_rng};
 use ctr_train::RowMapPool;
@@ -96,7 +96,7 @@ impl<'a> FineTuner<'a> {
     }
 
     /// Test logits of each user of the chunk, and the number of users with a clamped local CTR.
-    fn run_chunk(&self, users: &[&UserTask], method: &Method, seed: u64) -> Result<(Vec<Vec<f32>>, u64)> {
+    fn run_chunk(&self, users: &[&UserTask], method: &Method, seed: u64) -> candle_core::Result<(Vec<Vec<f32>>, u64)> {
         let chunk = EncodedChunk::new(self.dataset, users, self.model.uses_history(), &self.row_maps);
         let replicas = Replicas::new(self, &chunk, users.len(), method)?;
         let corrected: Vec<Corrected> = users.iter().map(|task| self.correct(task, method)).collect();
@@ -126,7 +126,7 @@ impl<'a> FineTuner<'a> {
         users: &[&UserTask],
         targets: &[Targets],
         seed: u64,
-    ) -> Result<()> {
+    ) -> candle_core::Result<()> {
         let schedules: Vec<Vec<u32>> = users.iter().map(|task| self.sample_order(task, seed)).collect();
         let batches: Vec<Vec<&[u32]>> = schedules
             .iter()
@@ -208,7 +208,7 @@ struct Trained {
 }
 
 impl Replicas {
-    fn new(tuner: &FineTuner, chunk: &EncodedChunk, count: usize, method: &Method) -> Result<Self> {
+    fn new(tuner: &FineTuner, chunk: &EncodedChunk, count: usize, method: &Method) -> candle_core::Result<Self> {
         let scope = method.scope(tuner.config);
         let row_ids = chunk.global_rows(tuner.device)?;
         let mut leaves = Leaves::default();
@@ -238,7 +238,7 @@ impl Replicas {
         grads: &candle_core::backprop::GradStore,
         number: u64,
         positions: &[&[u32]],
-    ) -> Result<()> {
+    ) -> candle_core::Result<()> {
         let active: Vec<usize> = (0..positions.len()).filter(|&user| !positions[user].is_empty()).collect();
         let mut rows_by_width: BTreeMap<usize, Rows> = BTreeMap::new();
         for parameter in &self.trained {

@@ -1,0 +1,120 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Benchmark of click-through-rate models fine-tuned on each user's device, with label correction.
+#[derive(Debug, Parser)]
+#[command(name = "ctrbench", version, about, long_about = None)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train cloud models, fine-tune them per user with every correction, and write tables and plots.
+    Run(RunArgs),
+    /// Look at datasets.
+    Data {
+        /// What to do with a dataset.
+        #[command(subcommand)]
+        command: DataCommand,
+    },
+    /// List the models with their parameter counts for a configuration.
+    Models(ModelsArgs),
+    /// List the label corrections and the other methods, with formula and source.
+    Corrections(OutputArgs),
+}
+
+/// Commands on datasets.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Load a dataset and print counts, label rates, local-CTR quantiles, split facts and the split guard's verdict.
+    Inspect(InspectArgs),
+}
+
+/// A configuration and changes to it.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// Configuration file; without one, the built-in quickstart.
+    pub config: Option<PathBuf>,
+    /// Change a key, as in --set training.epochs=3; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Folder that holds one subfolder per dataset name.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct OutputArgs {
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Run one seed.
+    #[arg(long, conflicts_with = "seeds")]
+    pub seed: Option<u64>,
+    /// Run these seeds, as in --seeds 1,2,3.
+    #[arg(long, value_delimiter = ',')]
+    pub seeds: Option<Vec<u64>>,
+    /// Device: cpu, cuda, cuda:<n> or metal.
+    #[arg(long)]
+    pub device: Option<String>,
+    /// Threads; 0 takes every core. The results do not depend on it.
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Continue the run in this folder: its configuration is taken over and finished training is not repeated.
+    #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = ["config", "set", "seed", "seeds"])]
+    pub resume: Option<PathBuf>,
+    /// Print nothing but the result.
+    #[arg(long)]
+    pub quiet: bool,
+    /// Print progress as plain lines, without a bar.
+    #[arg(long)]
+    pub no_progress: bool,
+    /// How to print the result.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `data inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// Name of the dataset: synthetic, movielens-100k, movielens-1m or kuairand-pure.
+    pub dataset: String,
+    /// Folder that holds one subfolder per dataset name.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Change a key of the dataset's configuration, as in --set split="global-temporal".
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print nothing but the result.
+    #[arg(long)]
+    pub quiet: bool,
+    /// How to print the result.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `models`.
+#[derive(Debug, Args)]
+pub struct ModelsArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// How to print the result.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}

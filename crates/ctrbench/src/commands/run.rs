@@ -1,0 +1,58 @@
+//! `ctrbench run`.
+
+use super::{print, print_json};
+use crate::{cli::RunArgs, config::RunConfig, experiment::Experiment, progress::Progress};
+use anyhow::{Context, Result};
+use ctr_report::{RunFolder, table};
+use std::time::SystemTime;
+
+/// Runs a whole experiment and prints the comparison tables and the folder of the results.
+pub fn run(args: &RunArgs) -> Result<()> {
+    let mut config = match &args.resume {
+        Some(folder) => RunConfig::load_resolved(&folder.join("config.toml"))?,
+        None => RunConfig::load(&args.config)?,
+    };
+    if let Some(seeds) = args.seed.map(|seed| vec![seed]).or_else(|| args.seeds.clone()) {
+        config.seeds = seeds;
+    }
+    if let Some(device) = &args.device {
+        config.device.clone_from(device);
+    }
+    if let Some(threads) = args.threads {
+        config.threads = threads;
+    }
+    if args.resume.is_some() {
+        if let Some(data_dir) = &args.config.data_dir {
+            config.dataset.data_dir = Some(data_dir.clone());
+        }
+    }
+    let config = config.resolve()?;
+    let device = config.device()?.open()?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(config.threads)
+        .build()
+        .context("the threads could not be started; try a smaller --threads")?;
+    let started = SystemTime::now();
+    let record = pool.install(|| -> Result<_> {
+        let folder = match &args.resume {
+            Some(path) => RunFolder::open(path)?,
+            None => RunFolder::create(&config.results_dir, &config.name, started)?,
+        };
+        let progress = Progress::new(Experiment::steps(&config), args.quiet, args.no_progress);
+        progress.line(&format!("results go to {}", folder.path().display()));
+        let record = Experiment::new(config, device, folder.clone(), started, &progress)?.run()?;
+        progress.finish();
+        Ok((record, folder))
+    });
+    let (record, folder) = record?;
+    if args.output.json {
+        return print_json(&record);
+    }
+    let mut text = String::new();
+    for comparison in table::Comparison::by_protocol(&record.cells) {
+        text += &table::TableFormat::render(&table::Text, &comparison)?;
+        text.push('\n');
+    }
+    text += &format!("Results: {}\n", folder.path().display());
+    print(&text)
+}

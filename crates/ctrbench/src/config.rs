@@ -1,0 +1,202 @@
+//! The configuration of a run: defaults, overwritten by a file, overwritten by the command line.
+
+use crate::{cli::ConfigArgs, models, overrides};
+use anyhow::{Context, Result, anyhow, bail};
+use ctr_data::DatasetConfig;
+use ctr_metrics::Bootstrap;
+use ctr_nn::DeviceChoice;
+use ctr_personalize::{CLOUD, FineTuningConfig, Method, PlantedDrift};
+use ctr_train::TrainingConfig;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fs, path::Path, path::PathBuf};
+use toml::{Table, Value};
+
+const QUICKSTART: &str = include_str!("../../../configs/quickstart.toml");
+
+/// Everything that a run's results depend on, and where they go.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Name of the run: a folder below `results_dir`.
+    pub name: String,
+    /// One cloud model per model and seed.
+    #[serde(default = "default_seeds")]
+    pub seeds: Vec<u64>,
+    /// Where run folders are made.
+    #[serde(default = "default_results_dir")]
+    pub results_dir: PathBuf,
+    /// `cpu`, `cuda`, `cuda:<n>` or `metal`.
+    #[serde(default = "default_device")]
+    pub device: String,
+    /// Threads; 0 takes every core.
+    #[serde(default)]
+    pub threads: usize,
+    /// Models to train, by name.
+    #[serde(default = "default_models")]
+    pub models: Vec<String>,
+    /// Rows of the tables beside `cloud`.
+    #[serde(default = "default_methods")]
+    pub methods: Vec<String>,
+    /// Which local sets users have.
+    #[serde(default = "default_protocols")]
+    pub protocols: Vec<Protocol>,
+    /// What is loaded and how it is split.
+    pub dataset: DatasetConfig,
+    /// How cloud models are trained.
+    #[serde(default)]
+    pub training: TrainingConfig,
+    /// How users' copies are fine-tuned.
+    #[serde(default)]
+    pub fine_tuning: FineTuningConfig,
+    /// Which drift the second protocol plants.
+    #[serde(default)]
+    pub planted_drift: PlantedDrift,
+    /// Intervals over users.
+    #[serde(default = "default_bootstrap")]
+    pub bootstrap: Bootstrap,
+    /// Settings by model name; `kind` names the architecture where the name is another one.
+    #[serde(default)]
+    pub model: BTreeMap<String, Table>,
+}
+
+/// Which local set a user has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// As observed.
+    Natural,
+    /// Resampled to a target CTR.
+    PlantedDrift,
+}
+
+impl Protocol {
+    /// Name in records and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Natural => "natural",
+            Protocol::PlantedDrift => "planted-drift",
+        }
+    }
+}
+
+fn default_seeds() -> Vec<u64> {
+    vec![1]
+}
+
+fn default_results_dir() -> PathBuf {
+    "results".into()
+}
+
+fn default_device() -> String {
+    "cpu".into()
+}
+
+fn default_models() -> Vec<String> {
+    models::MODELS.iter().map(|entry| entry.name.to_owned()).collect()
+}
+
+fn default_methods() -> Vec<String> {
+    let corrections = ctr_personalize::CORRECTIONS.iter().map(|correction| correction.name);
+    let references = ctr_personalize::REFERENCE_METHODS.iter().map(|(name, ..)| *name).filter(|name| *name != CLOUD);
+    corrections.chain(references).map(str::to_owned).collect()
+}
+
+fn default_protocols() -> Vec<Protocol> {
+    vec![Protocol::Natural, Protocol::PlantedDrift]
+}
+
+fn default_bootstrap() -> Bootstrap {
+    Bootstrap { resamples: 200, confidence: 0.95, seed: 0 }
+}
+
+impl RunConfig {
+    /// Reads the file (or the built-in quickstart), applies `--set` and `--data-dir`, and checks every value.
+    pub fn load(args: &ConfigArgs) -> Result<Self> {
+        let mut changes = Vec::new();
+        if let Some(folder) = &args.data_dir {
+            let folder = folder.to_str().with_context(|| format!("--data-dir {folder:?} is not valid UTF-8"))?;
+            changes.push(("dataset.data_dir".to_owned(), Value::String(folder.to_owned())));
+        }
+        match &args.config {
+            None => Self::from_text(QUICKSTART, "the built-in quickstart", &args.set, changes),
+            Some(path) => {
+                let text = fs::read_to_string(path).with_context(|| {
+                    format!("{}: cannot be read; configurations of the project are in configs/", path.display())
+                })?;
+                Self::from_text(&text, &path.display().to_string(), &args.set, changes)
+            }
+        }
+    }
+
+    /// Reads the configuration that an earlier run left in its folder.
+    pub fn load_resolved(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("{}: cannot be read; --resume needs the folder of a run", path.display()))?;
+        Self::from_text(&text, &path.display().to_string(), &[], Vec::new())
+    }
+
+    fn from_text(text: &str, origin: &str, set: &[String], changes: Vec<(String, Value)>) -> Result<Self> {
+        let in_file = |error: toml::de::Error| anyhow!("{origin}: {error}");
+        let config: Self = if set.is_empty() && changes.is_empty() {
+            // Straight from the text, so that an error names the line.
+            toml::from_str(text).map_err(in_file)?
+        } else {
+            let mut table: Table = text.parse().map_err(in_file)?;
+            for assignment in set {
+                overrides::apply(&mut table, assignment)?;
+            }
+            for (key, value) in changes {
+                overrides::set(&mut table, &key, value)?;
+            }
+            Self::deserialize(table).map_err(|error| anyhow!("{origin} with --set {}: {error}", set.join(" --set ")))?
+        };
+        config.resolve().with_context(|| origin.to_owned())
+    }
+
+    /// Checks every value and fills in the defaults of every model.
+    pub fn resolve(mut self) -> Result<Self> {
+        self.training.validate().map_err(|message| anyhow!("training.{message}"))?;
+        self.fine_tuning.validate().map_err(|message| anyhow!("fine_tuning.{message}"))?;
+        self.planted_drift.validate().map_err(|message| anyhow!("planted_drift.{message}"))?;
+        for (name, count) in [("seeds", self.seeds.len()), ("models", self.models.len()), ("protocols", self.protocols.len())] {
+            if count == 0 {
+                bail!("{name} is empty; give at least one");
+            }
+        }
+        let Bootstrap { resamples, confidence, .. } = self.bootstrap;
+        if resamples == 0 || !(confidence > 0.0 && confidence < 1.0) {
+            bail!("bootstrap has {resamples} resamples at confidence {confidence}; use at least 1, and a confidence in (0, 1)");
+        }
+        unique("seeds", &self.seeds)?;
+        unique("models", &self.models)?;
+        unique("methods", &self.methods)?;
+        self.fine_tuning_methods()?;
+        self.device()?;
+        if let Some(name) = self.model.keys().find(|name| !self.models.contains(name)) {
+            bail!("[model.{name}] is set, but models lists only {}", self.models.join(", "));
+        }
+        for name in &self.models {
+            let settings = self.model.remove(name).unwrap_or_default();
+            self.model.insert(name.clone(), models::resolve(name, settings)?);
+        }
+        Ok(self)
+    }
+
+    /// The methods that fine-tune: all but `cloud`, which always runs.
+    pub fn fine_tuning_methods(&self) -> Result<Vec<Method>> {
+        let names = self.methods.iter().filter(|name| *name != CLOUD);
+        names.map(|name| Method::parse(name).context("methods")).collect()
+    }
+
+    /// The device by name.
+    pub fn device(&self) -> Result<DeviceChoice> {
+        self.device.parse().context("device")
+    }
+}
+
+fn unique<T: PartialEq + std::fmt::Display>(key: &str, values: &[T]) -> Result<()> {
+    match values.iter().enumerate().find(|(i, value)| values[..*i].contains(value)) {
+        Some((_, value)) => bail!("{key} lists {value} twice; keep one"),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,106 @@
+//! One cloud model: trained, judged on the test part, and its logits on every sample.
+
+use super::{Experiment, model_input};
+use crate::models;
+use anyhow::{Context, Result};
+use ctr_data::Split;
+use ctr_metrics::{Estimate, Scored, evaluate_with_intervals};
+use ctr_nn::{CtrModel, Parameters};
+use ctr_report::ModelRecord;
+use ctr_train::{EmbeddingUpdate, TrainingReport, predict, train};
+use std::{collections::BTreeMap, fs, time::Instant};
+
+/// A trained cloud model.
+pub struct CloudModel {
+    /// Its structure.
+    pub model: Box<dyn CtrModel>,
+    /// Its values.
+    pub parameters: Parameters,
+    /// Its logits by sample of the dataset.
+    pub logits: Vec<f32>,
+}
+
+/// Trains (or takes over from the folder's checkpoints) the model `name` and records how that went.
+pub fn train_cloud(experiment: &mut Experiment, name: &str, seed: u64) -> Result<CloudModel> {
+    let Experiment { config, dataset, device, progress, .. } = &*experiment;
+    let model = models::build(name, &config.model[name], &model_input(dataset))?;
+    let checkpoints = experiment.folder.path().join("checkpoints");
+    fs::create_dir_all(&checkpoints).with_context(|| format!("{} cannot be made", checkpoints.display()))?;
+    let checkpoint = checkpoints.join(format!("{name}-seed{seed}.safetensors"));
+    let identity = format!("{name} {}", config.model[name]);
+    let mut on_epoch = |epoch: &ctr_train::EpochReport| {
+        progress.line(&format!(
+            "{name}, seed {seed}, epoch {}: training log loss {:.5}, validation {} {:.5}, {:.1} s",
+            epoch.epoch,
+            epoch.train_loss,
+            monitor_name(config.training.monitor),
+            epoch.validation,
+            epoch.train_seconds + epoch.validation_seconds
+        ));
+    };
+    let trained =
+        train(&*model, &identity, dataset, &config.training, seed, device, Some(&checkpoint), &mut on_epoch)
+            .with_context(|| format!("training {name} with seed {seed}"))?;
+
+    let clock = Instant::now();
+    let samples: Vec<u32> = (0..dataset.len() as u32).collect();
+    let logits = predict(&*model, &trained.parameters, dataset, &samples, device)?;
+    let predict_seconds = clock.elapsed().as_secs_f64();
+    let test = judge_test_part(experiment, &logits)?;
+    let record = model_record(experiment, name, seed, &trained.parameters, &trained.report, test);
+    let seconds = &mut experiment.record.phases_seconds;
+    *seconds.entry("train".into()).or_default() += record.train_seconds;
+    *seconds.entry("predict".into()).or_default() += predict_seconds;
+    experiment.record.models.push(record);
+    Ok(CloudModel { model, parameters: trained.parameters, logits })
+}
+
+fn monitor_name(monitor: ctr_train::Monitor) -> &'static str {
+    match monitor {
+        ctr_train::Monitor::Auc => "auc",
+        ctr_train::Monitor::Gauc => "gauc",
+        ctr_train::Monitor::Logloss => "logloss",
+    }
+}
+
+/// Metrics over the whole test part, users that are not fine-tuned included.
+fn judge_test_part(experiment: &Experiment, logits: &[f32]) -> Result<BTreeMap<String, Estimate>> {
+    let samples = &experiment.dataset.samples;
+    let test = experiment.dataset.indices(Split::Test);
+    let labels: Vec<u8> = test.iter().map(|&i| samples.label[i as usize]).collect();
+    let logits: Vec<f32> = test.iter().map(|&i| logits[i as usize]).collect();
+    let user = |i: usize| samples.user[test[i] as usize];
+    let mut offsets: Vec<usize> = (0..test.len()).filter(|&i| i == 0 || user(i) != user(i - 1)).collect();
+    offsets.push(test.len());
+    let scored = Scored::new(&logits, &labels, &offsets)?;
+    let evaluation = evaluate_with_intervals(&scored, None, &experiment.config.bootstrap)?;
+    Ok(evaluation.metrics.into_iter().map(|(metric, estimate)| (metric.name().to_owned(), estimate)).collect())
+}
+
+fn model_record(
+    experiment: &Experiment,
+    name: &str,
+    seed: u64,
+    parameters: &Parameters,
+    report: &TrainingReport,
+    test: BTreeMap<String, Estimate>,
+) -> ModelRecord {
+    let training = &experiment.config.training;
+    ModelRecord {
+        model: name.into(),
+        seed,
+        parameters: parameters.count(),
+        epochs_run: report.epochs.len() as u64,
+        best_epoch: report.best_epoch as u64,
+        embedding_update: match training.embedding_update {
+            EmbeddingUpdate::Touched => "row-sparse",
+            EmbeddingUpdate::All => "dense",
+        }
+        .into(),
+        optimizer: format!("{:?}", training.optimizer.algorithm).to_lowercase(),
+        train_seconds: report.train_seconds,
+        train_rows_per_second: report.rows_per_second,
+        train_metric_history: report.epochs.iter().map(|epoch| epoch.validation).collect(),
+        test,
+    }
+}
