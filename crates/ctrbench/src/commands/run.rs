@@ -28,8 +28,13 @@ pub fn run(args: &RunArgs) -> Result<()> {
     }
     let config = config.resolve()?;
     let device = config.device()?.open()?;
+    // Not rayon's own default for 0: that would be RAYON_NUM_THREADS, which is 1 for candle's sake.
+    let threads = match config.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(config.threads)
+        .num_threads(threads)
         .build()
         .context("the threads could not be started; try a smaller --threads")?;
     let started = SystemTime::now();
