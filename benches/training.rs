@@ -16,7 +16,8 @@ fn training(criterion: &mut Criterion) {
     for (name, model) in ctrbench_benches::models(&dataset) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                pool.install(|| train(&*model, name, &dataset, &config, 1, &device, None, &mut |_| {})).expect("a model")
+                pool.install(|| train(&*model, name, &dataset, &config, 1, &device, None, &mut |_| {}))
+                    .expect("a model")
             });
         });
     }

@@ -11,10 +11,7 @@ pub fn auc(logits: &[f32], labels: &[u8]) -> Option<f64> {
     let order = ascending(logits);
     let mut pairs = PairCount::default();
     for group in tie_groups(&order, logits) {
-        let positives = group
-            .iter()
-            .filter(|&&sample| labels[sample as usize] == 1)
-            .count() as u64;
+        let positives = group.iter().filter(|&&sample| labels[sample as usize] == 1).count() as u64;
         pairs.add_tie_group(positives, group.len() as u64 - positives);
     }
     pairs.auc()
@@ -72,16 +69,11 @@ impl PooledRanking {
         let order = ascending(scored.logits);
         let mut samples = Vec::with_capacity(order.len());
         for group in tie_groups(&order, scored.logits) {
-            samples.extend(
-                group
-                    .iter()
-                    .enumerate()
-                    .map(|(position, &sample)| RankedSample {
-                        user: user_of_sample[sample as usize],
-                        positive: scored.labels[sample as usize] == 1,
-                        ends_tie_group: position + 1 == group.len(),
-                    }),
-            );
+            samples.extend(group.iter().enumerate().map(|(position, &sample)| RankedSample {
+                user: user_of_sample[sample as usize],
+                positive: scored.labels[sample as usize] == 1,
+                ends_tie_group: position + 1 == group.len(),
+            }));
         }
         Self { samples }
     }

@@ -26,10 +26,7 @@ impl Bootstrap {
         if self.resamples > 0 && self.confidence > 0.0 && self.confidence < 1.0 {
             return Ok(());
         }
-        Err(MetricError::Bootstrap {
-            resamples: self.resamples,
-            confidence: self.confidence,
-        })
+        Err(MetricError::Bootstrap { resamples: self.resamples, confidence: self.confidence })
     }
 
     /// Draws as many users as `multiplicity` has, with replacement, and counts how often each was drawn.
@@ -48,11 +45,7 @@ impl Bootstrap {
 mod tests {
     use super::*;
 
-    const BOOTSTRAP: Bootstrap = Bootstrap {
-        resamples: 10,
-        confidence: 0.95,
-        seed: 7,
-    };
+    const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 10, confidence: 0.95, seed: 7 };
 
     #[test]
     fn a_resample_has_as_many_users_as_there_are_and_leaves_about_a_third_out() {
@@ -73,38 +66,15 @@ mod tests {
         };
         assert_eq!(draw(BOOTSTRAP, 1), draw(BOOTSTRAP, 1));
         assert_ne!(draw(BOOTSTRAP, 1), draw(BOOTSTRAP, 2));
-        assert_ne!(
-            draw(BOOTSTRAP, 1),
-            draw(
-                Bootstrap {
-                    seed: 8,
-                    ..BOOTSTRAP
-                },
-                1
-            )
-        );
+        assert_ne!(draw(BOOTSTRAP, 1), draw(Bootstrap { seed: 8, ..BOOTSTRAP }, 1));
     }
 
     #[test]
     fn settings_without_an_interval_are_refused() {
         assert!(BOOTSTRAP.check().is_ok());
-        assert!(
-            Bootstrap {
-                resamples: 0,
-                ..BOOTSTRAP
-            }
-            .check()
-            .is_err()
-        );
+        assert!(Bootstrap { resamples: 0, ..BOOTSTRAP }.check().is_err());
         for confidence in [0.0, 1.0, 95.0, f64::NAN] {
-            assert!(
-                Bootstrap {
-                    confidence,
-                    ..BOOTSTRAP
-                }
-                .check()
-                .is_err()
-            );
+            assert!(Bootstrap { confidence, ..BOOTSTRAP }.check().is_err());
         }
     }
 }

@@ -39,9 +39,6 @@ mod tests {
 
     #[test]
     fn bins_are_equally_wide_and_the_last_is_closed() {
-        assert_eq!(
-            [0.0, 0.0666, 0.0667, 0.5, 0.9333, 0.9334, 1.0].map(bin),
-            [0, 0, 1, 7, 13, 14, 14]
-        );
+        assert_eq!([0.0, 0.0666, 0.0667, 0.5, 0.9333, 0.9334, 1.0].map(bin), [0, 0, 1, 7, 13, 14, 14]);
     }
 }

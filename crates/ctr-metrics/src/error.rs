@@ -27,10 +27,7 @@ pub enum MetricError {
         samples: usize,
     },
     /// More samples or users than 32 bits can count.
-    #[error(
-        "{count} {what} are too many for one evaluation (at most {}): evaluate in parts",
-        u32::MAX
-    )]
+    #[error("{count} {what} are too many for one evaluation (at most {}): evaluate in parts", u32::MAX)]
     TooMany {
         /// `samples` or `users`.
         what: &'static str,

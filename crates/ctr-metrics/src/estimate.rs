@@ -24,11 +24,7 @@ impl Estimate {
     pub(crate) fn percentile(value: f64, mut draws: Vec<f64>, confidence: f64) -> Self {
         draws.sort_unstable_by(f64::total_cmp);
         let tail = (1.0 - confidence) / 2.0;
-        Self {
-            value,
-            low: quantile(&draws, tail),
-            high: quantile(&draws, 1.0 - tail),
-        }
+        Self { value, low: quantile(&draws, tail), high: quantile(&draws, 1.0 - tail) }
     }
 }
 
@@ -57,14 +53,7 @@ mod tests {
 
     #[test]
     fn an_interval_that_touches_zero_does_not_exclude_it() {
-        let between = |low, high| {
-            Estimate {
-                value: 0.0,
-                low,
-                high,
-            }
-            .excludes_zero()
-        };
+        let between = |low, high| Estimate { value: 0.0, low, high }.excludes_zero();
         assert!(between(0.1, 0.2) && between(-0.2, -0.1));
         assert!(!between(0.0, 0.2) && !between(-0.2, 0.0) && !between(-0.1, 0.1));
     }

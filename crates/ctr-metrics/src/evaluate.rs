@@ -25,11 +25,7 @@ pub struct Evaluation {
 pub fn evaluate(scored: &Scored) -> Result<BTreeMap<Metric, f64>, MetricError> {
     scored.check()?;
     let values = Prepared::new(scored).values(&vec![1; scored.users()]);
-    Ok(Metric::ALL
-        .into_iter()
-        .zip(values)
-        .filter_map(|(metric, value)| Some((metric, value?)))
-        .collect())
+    Ok(Metric::ALL.into_iter().zip(values).filter_map(|(metric, value)| Some((metric, value?))).collect())
 }
 
 /// Every metric that the samples define, with percentile intervals by bootstrap over users, and the paired change from
@@ -47,9 +43,5 @@ pub fn evaluate_with_intervals(
         Some(baseline) => candidate.change_from(&Resampled::new(baseline, bootstrap)?)?,
         None => BTreeMap::new(),
     };
-    Ok(Evaluation {
-        users: UserCounts::of(scored),
-        metrics: candidate.metrics(),
-        change,
-    })
+    Ok(Evaluation { users: UserCounts::of(scored), metrics: candidate.metrics(), change })
 }

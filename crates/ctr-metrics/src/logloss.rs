@@ -5,11 +5,7 @@ use crate::totals::Totals;
 
 /// Mean of [`sample_logloss`] over all samples. `None` without samples.
 pub fn logloss(logits: &[f32], labels: &[u8]) -> Option<f64> {
-    let sum: f64 = logits
-        .iter()
-        .zip(labels)
-        .map(|(&logit, &label)| sample_logloss(logit, label))
-        .sum();
+    let sum: f64 = logits.iter().zip(labels).map(|(&logit, &label)| sample_logloss(logit, label)).sum();
     (!labels.is_empty()).then(|| sum / labels.len() as f64)
 }
 
@@ -23,11 +19,7 @@ pub fn sample_logloss(logit: f32, label: u8) -> f64 {
 pub fn sigmoid(logit: f32) -> f64 {
     let z = f64::from(logit);
     let e = (-z.abs()).exp();
-    if z >= 0.0 {
-        1.0 / (1.0 + e)
-    } else {
-        e / (1.0 + e)
-    }
+    if z >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
 }
 
 pub(crate) fn from_totals(totals: &Totals) -> Option<f64> {
@@ -44,9 +36,7 @@ mod tests {
     /// ```
     #[test]
     fn saturated_logits_keep_their_precision() {
-        let close = |actual: f64, expected: f64| {
-            assert!((actual / expected - 1.0).abs() < 1e-14, "{actual}")
-        };
+        let close = |actual: f64, expected: f64| assert!((actual / expected - 1.0).abs() < 1e-14, "{actual}");
         close(sample_logloss(30.0, 1), 9.357622968839737e-14);
         close(sample_logloss(100.0, 0), 100.0);
         close(sigmoid(-20.0), 2.0611536181902035e-9);

@@ -86,9 +86,7 @@ impl Metric {
     /// Which values are better.
     pub fn direction(self) -> Direction {
         match self {
-            Metric::Gauc | Metric::AucUserMean | Metric::Auc | Metric::NdcgAt10 => {
-                Direction::Higher
-            }
+            Metric::Gauc | Metric::AucUserMean | Metric::Auc | Metric::NdcgAt10 => Direction::Higher,
             Metric::LogLoss | Metric::Ne | Metric::Ece => Direction::Lower,
             Metric::CalibrationRatio => Direction::ClosestToOne,
         }
@@ -97,16 +95,12 @@ impl Metric {
     /// What it measures, in one sentence.
     pub fn definition(self) -> &'static str {
         match self {
-            Metric::Gauc => {
-                "mean over users of the user's own AUC, weighted by the user's test samples"
-            }
+            Metric::Gauc => "mean over users of the user's own AUC, weighted by the user's test samples",
             Metric::AucUserMean => "plain mean over users of the user's own AUC",
             Metric::Auc => {
                 "chance that a random positive sample scores above a random negative one, all users pooled; a tie counts one half"
             }
-            Metric::LogLoss => {
-                "mean negative log likelihood of the labels, in nats, computed from logits"
-            }
+            Metric::LogLoss => "mean negative log likelihood of the labels, in nats, computed from logits",
             Metric::Ne => "log loss divided by the entropy of the label rate of the same samples",
             Metric::Ece => {
                 "sum over 15 equal-width bins of the predicted probability of (share of samples) x |click rate - mean prediction|"
@@ -124,9 +118,7 @@ impl Metric {
             Metric::Gauc | Metric::AucUserMean | Metric::NdcgAt10 => {
                 "users without both classes among their test samples"
             }
-            Metric::Auc | Metric::LogLoss | Metric::Ne | Metric::Ece | Metric::CalibrationRatio => {
-                "none"
-            }
+            Metric::Auc | Metric::LogLoss | Metric::Ne | Metric::Ece | Metric::CalibrationRatio => "none",
         }
     }
 }

@@ -12,10 +12,8 @@ pub const NDCG_CUTOFF: usize = 10;
 
 /// Mean of [`user_ndcg`] at 10 over the users with both classes. `None` if there is none.
 pub fn ndcg_at_10(scored: &Scored) -> Option<f64> {
-    let values: Vec<f64> = scored
-        .by_user()
-        .filter_map(|(logits, labels)| user_ndcg(logits, labels, NDCG_CUTOFF))
-        .collect();
+    let values: Vec<f64> =
+        scored.by_user().filter_map(|(logits, labels)| user_ndcg(logits, labels, NDCG_CUTOFF)).collect();
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
@@ -33,10 +31,7 @@ pub fn user_ndcg(logits: &[f32], labels: &[u8], cutoff: usize) -> Option<f64> {
         if ranks_used >= cutoff {
             break;
         }
-        let group_positives = group
-            .iter()
-            .filter(|&&sample| labels[sample as usize] == 1)
-            .count();
+        let group_positives = group.iter().filter(|&&sample| labels[sample as usize] == 1).count();
         let ranks = ranks_used..(ranks_used + group.len()).min(cutoff);
         gain += group_positives as f64 / group.len() as f64 * discounts(ranks);
         ranks_used += group.len();
@@ -65,14 +60,8 @@ mod tests {
 
     #[test]
     fn a_perfect_order_scores_one_and_hits_below_the_cutoff_score_nothing() {
-        assert_eq!(
-            user_ndcg(&[3.0, 2.0, 1.0, 0.0], &[1, 1, 0, 0], 10),
-            Some(1.0)
-        );
-        assert_eq!(
-            user_ndcg(&[3.0, 2.0, 1.0, 0.0], &[0, 0, 1, 1], 2),
-            Some(0.0)
-        );
+        assert_eq!(user_ndcg(&[3.0, 2.0, 1.0, 0.0], &[1, 1, 0, 0], 10), Some(1.0));
+        assert_eq!(user_ndcg(&[3.0, 2.0, 1.0, 0.0], &[0, 0, 1, 1], 2), Some(0.0));
     }
 
     /// ```python

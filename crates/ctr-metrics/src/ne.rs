@@ -11,11 +11,7 @@ pub fn ne(logits: &[f32], labels: &[u8]) -> Option<f64> {
 }
 
 pub(crate) fn from_totals(totals: &Totals) -> Option<f64> {
-    normalise(
-        logloss::from_totals(totals)?,
-        totals.positives,
-        totals.samples,
-    )
+    normalise(logloss::from_totals(totals)?, totals.positives, totals.samples)
 }
 
 fn normalise(logloss: f64, positives: u64, samples: u64) -> Option<f64> {

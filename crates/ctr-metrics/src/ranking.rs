@@ -17,20 +17,13 @@ pub(crate) fn ascending(logits: &[f32]) -> Vec<u32> {
 }
 
 /// Cuts `order` (see [`ascending`]) into groups of equal logits.
-pub(crate) fn tie_groups<'a>(
-    order: &'a [u32],
-    logits: &'a [f32],
-) -> impl DoubleEndedIterator<Item = &'a [u32]> {
+pub(crate) fn tie_groups<'a>(order: &'a [u32], logits: &'a [f32]) -> impl DoubleEndedIterator<Item = &'a [u32]> {
     order.chunk_by(move |&a, &b| logits[a as usize] == logits[b as usize])
 }
 
 fn sortable_bits(logit: f32) -> u32 {
     let bits = (logit + 0.0).to_bits();
-    if bits >> 31 == 1 {
-        !bits
-    } else {
-        bits | (1 << 31)
-    }
+    if bits >> 31 == 1 { !bits } else { bits | (1 << 31) }
 }
 
 #[cfg(test)]

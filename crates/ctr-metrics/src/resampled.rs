@@ -8,8 +8,7 @@ use crate::auc::PooledRanking;
 use crate::totals::Totals;
 use crate::user_statistics::UserStatistics;
 use crate::{
-    Bootstrap, Estimate, Metric, MetricError, Scored, auc_user_mean, calibration_ratio, ece, gauc,
-    logloss, ndcg, ne,
+    Bootstrap, Estimate, Metric, MetricError, Scored, auc_user_mean, calibration_ratio, ece, gauc, logloss, ndcg, ne,
 };
 
 /// One value per metric, in the order of [`Metric::ALL`]; `None` where the samples do not define it.
@@ -48,22 +47,13 @@ impl<'a> Resampled<'a> {
                 },
             )
             .collect();
-        Ok(Self {
-            scored: *scored,
-            bootstrap: *bootstrap,
-            all_users: prepared.values(&vec![1; users]),
-            draws,
-        })
+        Ok(Self { scored: *scored, bootstrap: *bootstrap, all_users: prepared.values(&vec![1; users]), draws })
     }
 
     /// Each metric on all users with its interval. A resample that does not define a metric is left out of its interval;
     /// a metric that fewer than half of the resamples define is left out altogether.
     pub fn metrics(&self) -> BTreeMap<Metric, Estimate> {
-        self.estimates(
-            |values, metric| values[metric],
-            &self.all_users,
-            self.draws.iter(),
-        )
+        self.estimates(|values, metric| values[metric], &self.all_users, self.draws.iter())
     }
 
     /// The change of each metric from `baseline`, this value minus the baseline's, with the interval of that difference
@@ -71,10 +61,7 @@ impl<'a> Resampled<'a> {
     ///
     /// # Errors
     /// [`MetricError::BaselineDiffers`] if users, labels or bootstrap settings are not the same.
-    pub fn change_from(
-        &self,
-        baseline: &Resampled,
-    ) -> Result<BTreeMap<Metric, Estimate>, MetricError> {
+    pub fn change_from(&self, baseline: &Resampled) -> Result<BTreeMap<Metric, Estimate>, MetricError> {
         let differs = |what| Err(MetricError::BaselineDiffers { what });
         if self.scored.user_offsets != baseline.scored.user_offsets {
             return differs("user offsets");
@@ -100,16 +87,11 @@ impl<'a> Resampled<'a> {
     ) -> BTreeMap<Metric, Estimate> {
         let estimate = |index| {
             let value = value_of(all_users, index)?;
-            let defined: Vec<f64> = draws
-                .clone()
-                .filter_map(|draw| value_of(draw, index))
-                .collect();
+            let defined: Vec<f64> = draws.clone().filter_map(|draw| value_of(draw, index)).collect();
             let enough = 2 * defined.len() >= self.bootstrap.resamples;
             enough.then(|| Estimate::percentile(value, defined, self.bootstrap.confidence))
         };
-        (0..Metric::ALL.len())
-            .filter_map(|index| Some((Metric::ALL[index], estimate(index)?)))
-            .collect()
+        (0..Metric::ALL.len()).filter_map(|index| Some((Metric::ALL[index], estimate(index)?))).collect()
     }
 }
 
@@ -122,10 +104,7 @@ pub(crate) struct Prepared {
 impl Prepared {
     pub(crate) fn new(scored: &Scored) -> Self {
         Self {
-            users: scored
-                .by_user()
-                .map(|(logits, labels)| UserStatistics::new(logits, labels))
-                .collect(),
+            users: scored.by_user().map(|(logits, labels)| UserStatistics::new(logits, labels)).collect(),
             ranking: PooledRanking::new(scored),
         }
     }

@@ -18,16 +18,8 @@ impl<'a> Scored<'a> {
     ///
     /// # Errors
     /// See [`Scored::check`].
-    pub fn new(
-        logits: &'a [f32],
-        labels: &'a [u8],
-        user_offsets: &'a [usize],
-    ) -> Result<Self, MetricError> {
-        let scored = Self {
-            logits,
-            labels,
-            user_offsets,
-        };
+    pub fn new(logits: &'a [f32], labels: &'a [u8], user_offsets: &'a [usize]) -> Result<Self, MetricError> {
+        let scored = Self { logits, labels, user_offsets };
         scored.check()?;
         Ok(scored)
     }
@@ -40,9 +32,7 @@ impl<'a> Scored<'a> {
     /// The logits and labels of each user, in user order. The offsets must be valid ([`Scored::check`]).
     pub fn by_user(&self) -> impl Iterator<Item = (&'a [f32], &'a [u8])> {
         let (logits, labels) = (self.logits, self.labels);
-        self.user_offsets
-            .windows(2)
-            .map(move |ends| (&logits[ends[0]..ends[1]], &labels[ends[0]..ends[1]]))
+        self.user_offsets.windows(2).map(move |ends| (&logits[ends[0]..ends[1]], &labels[ends[0]..ends[1]]))
     }
 
     /// Checks that the columns fit together and hold only finite logits and binary labels.
@@ -52,10 +42,7 @@ impl<'a> Scored<'a> {
     pub fn check(&self) -> Result<(), MetricError> {
         let samples = self.labels.len();
         if self.logits.len() != samples {
-            return Err(MetricError::Lengths {
-                logits: self.logits.len(),
-                labels: samples,
-            });
+            return Err(MetricError::Lengths { logits: self.logits.len(), labels: samples });
         }
         if samples == 0 {
             return Err(MetricError::Empty);
@@ -67,16 +54,10 @@ impl<'a> Scored<'a> {
         }
         self.check_offsets(samples)?;
         if let Some(sample) = self.logits.iter().position(|logit| !logit.is_finite()) {
-            return Err(MetricError::NonFiniteLogit {
-                sample,
-                value: self.logits[sample],
-            });
+            return Err(MetricError::NonFiniteLogit { sample, value: self.logits[sample] });
         }
         match self.labels.iter().position(|&label| label > 1) {
-            Some(sample) => Err(MetricError::Label {
-                sample,
-                value: self.labels[sample],
-            }),
+            Some(sample) => Err(MetricError::Label { sample, value: self.labels[sample] }),
             None => Ok(()),
         }
     }
@@ -86,11 +67,7 @@ impl<'a> Scored<'a> {
         for (index, &offset) in self.user_offsets.iter().enumerate() {
             let starts_wrong = index == 0 && offset != 0;
             if starts_wrong || offset < previous || offset > samples {
-                return Err(MetricError::Offsets {
-                    index,
-                    offset,
-                    samples,
-                });
+                return Err(MetricError::Offsets { index, offset, samples });
             }
             previous = offset;
         }
@@ -119,34 +96,17 @@ mod tests {
 
     #[test]
     fn each_flaw_is_named_with_its_position() {
-        let refusal = |logits: &[f32], labels: &[u8], offsets: &[usize]| {
-            Scored::new(logits, labels, offsets).unwrap_err()
-        };
-        assert_eq!(
-            refusal(&[0.0], &[1, 0], &[0, 2]),
-            MetricError::Lengths {
-                logits: 1,
-                labels: 2
-            }
-        );
+        let refusal =
+            |logits: &[f32], labels: &[u8], offsets: &[usize]| Scored::new(logits, labels, offsets).unwrap_err();
+        assert_eq!(refusal(&[0.0], &[1, 0], &[0, 2]), MetricError::Lengths { logits: 1, labels: 2 });
         assert_eq!(refusal(&[], &[], &[0]), MetricError::Empty);
-        let offsets = |index, offset| MetricError::Offsets {
-            index,
-            offset,
-            samples: 2,
-        };
+        let offsets = |index, offset| MetricError::Offsets { index, offset, samples: 2 };
         assert_eq!(refusal(&[0.0; 2], &[1, 0], &[1, 2]), offsets(0, 1));
         assert_eq!(refusal(&[0.0; 2], &[1, 0], &[0, 3]), offsets(1, 3));
         assert_eq!(refusal(&[0.0; 2], &[1, 0], &[0, 1]), offsets(1, 1));
         assert_eq!(refusal(&[0.0; 2], &[1, 0], &[0, 2, 1, 2]), offsets(2, 1));
         assert_eq!(refusal(&[0.0; 2], &[1, 0], &[]), offsets(0, 0));
-        assert_eq!(
-            refusal(&[0.0; 2], &[1, 2], &[0, 2]),
-            MetricError::Label {
-                sample: 1,
-                value: 2
-            }
-        );
+        assert_eq!(refusal(&[0.0; 2], &[1, 2], &[0, 2]), MetricError::Label { sample: 1, value: 2 });
         assert!(matches!(
             refusal(&[0.0, f32::NAN], &[1, 0], &[0, 2]),
             MetricError::NonFiniteLogit { sample: 1, value } if value.is_nan()

@@ -17,8 +17,7 @@ pub fn sample_standard_deviation(values: &[f64]) -> Option<f64> {
 
 /// Candidate minus baseline, seed by seed. `None` if the numbers of seeds differ.
 pub fn paired_differences(candidate: &[f64], baseline: &[f64]) -> Option<Vec<f64>> {
-    (candidate.len() == baseline.len())
-        .then(|| candidate.iter().zip(baseline).map(|(c, b)| c - b).collect())
+    (candidate.len() == baseline.len()).then(|| candidate.iter().zip(baseline).map(|(c, b)| c - b).collect())
 }
 
 #[cfg(test)]
@@ -34,10 +33,7 @@ mod tests {
     fn mean_and_standard_deviation_are_pythons() {
         let values = [0.7225, 0.7266, 0.7256, 0.7268, 0.7265];
         assert!((mean(&values).expect("values") - 0.7256).abs() < 1e-15);
-        assert!(
-            (sample_standard_deviation(&values).expect("two values") - 0.0017930421077041053).abs()
-                < 1e-15
-        );
+        assert!((sample_standard_deviation(&values).expect("two values") - 0.0017930421077041053).abs() < 1e-15);
     }
 
     #[test]
@@ -45,9 +41,6 @@ mod tests {
         assert_eq!(mean(&[]), None);
         assert_eq!(sample_standard_deviation(&[0.7]), None);
         assert_eq!(paired_differences(&[0.5], &[0.5, 0.5]), None);
-        assert_eq!(
-            paired_differences(&[0.75, 0.5], &[0.5, 0.5]),
-            Some(vec![0.25, 0.0])
-        );
+        assert_eq!(paired_differences(&[0.75, 0.5], &[0.5, 0.5]), Some(vec![0.25, 0.0]));
     }
 }

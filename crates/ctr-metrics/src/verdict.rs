@@ -30,10 +30,7 @@ pub enum Verdict {
 /// the same way; else `Inconclusive` if the interval is wider than the bar, and `Unchanged` if it is not. `bar` is the
 /// smallest gain that matters, at least 0, in the unit of the metric.
 pub fn verdict(gain: &Estimate, attempts: &[f64], bar: f64) -> Verdict {
-    let agreeing = attempts
-        .iter()
-        .filter(|attempt| **attempt * gain.value > 0.0)
-        .count();
+    let agreeing = attempts.iter().filter(|attempt| **attempt * gain.value > 0.0).count();
     let shown = gain.value.abs() > bar && gain.excludes_zero() && agreeing >= ATTEMPTS_TO_AGREE;
     if shown && gain.value > 0.0 {
         Verdict::Improved
@@ -69,54 +66,27 @@ mod tests {
 
     #[test]
     fn a_clear_effect_in_three_attempts_decides() {
-        assert_eq!(
-            judge(0.01, 0.004, 0.016, &[0.01, 0.008, 0.012]),
-            Verdict::Improved
-        );
-        assert_eq!(
-            judge(-0.01, -0.016, -0.004, &[-0.01, -0.008, -0.012]),
-            Verdict::Regressed
-        );
+        assert_eq!(judge(0.01, 0.004, 0.016, &[0.01, 0.008, 0.012]), Verdict::Improved);
+        assert_eq!(judge(-0.01, -0.016, -0.004, &[-0.01, -0.008, -0.012]), Verdict::Regressed);
     }
 
     #[test]
     fn two_attempts_or_a_dissenting_third_do_not() {
-        assert_eq!(
-            judge(0.01, 0.004, 0.016, &[0.01, 0.01]),
-            Verdict::Inconclusive
-        );
-        assert_eq!(
-            judge(0.01, 0.004, 0.016, &[0.01, 0.022, -0.002]),
-            Verdict::Inconclusive
-        );
-        assert_eq!(
-            judge(0.01, 0.004, 0.016, &[0.01, 0.022, 0.0]),
-            Verdict::Inconclusive
-        );
+        assert_eq!(judge(0.01, 0.004, 0.016, &[0.01, 0.01]), Verdict::Inconclusive);
+        assert_eq!(judge(0.01, 0.004, 0.016, &[0.01, 0.022, -0.002]), Verdict::Inconclusive);
+        assert_eq!(judge(0.01, 0.004, 0.016, &[0.01, 0.022, 0.0]), Verdict::Inconclusive);
     }
 
     #[test]
     fn an_interval_that_holds_zero_does_not_decide() {
-        assert_eq!(
-            judge(0.01, -0.001, 0.021, &[0.01; 3]),
-            Verdict::Inconclusive
-        );
+        assert_eq!(judge(0.01, -0.001, 0.021, &[0.01; 3]), Verdict::Inconclusive);
     }
 
     #[test]
     fn an_effect_up_to_the_bar_is_unchanged_if_the_interval_is_narrow() {
-        assert_eq!(
-            judge(0.001, 0.0005, 0.0015, &[0.001; 5]),
-            Verdict::Unchanged
-        );
-        assert_eq!(
-            judge(0.002, 0.0015, 0.0025, &[0.002; 5]),
-            Verdict::Unchanged
-        );
+        assert_eq!(judge(0.001, 0.0005, 0.0015, &[0.001; 5]), Verdict::Unchanged);
+        assert_eq!(judge(0.002, 0.0015, 0.0025, &[0.002; 5]), Verdict::Unchanged);
         assert_eq!(judge(0.0, -0.001, 0.001, &[0.0; 5]), Verdict::Unchanged);
-        assert_eq!(
-            judge(0.001, -0.001, 0.003, &[0.001; 5]),
-            Verdict::Inconclusive
-        );
+        assert_eq!(judge(0.001, -0.001, 0.003, &[0.001; 5]), Verdict::Inconclusive);
     }
 }

@@ -21,12 +21,10 @@ use std::collections::BTreeMap;
 use ctr_metrics::*;
 
 const LOGITS: [f32; 28] = [
-    0.5, -1.0, 0.5, 2.25, -0.75, 0.0, 1.5, 1.5, -2.0, 0.25, 0.25, -0.5, -0.5, -1.75, 3.0, 0.75,
-    1.0, -3.5, 0.0, -0.25, 0.0, 0.0, 1.25, -1.5, 2.0, -0.25, 0.5, 0.0,
+    0.5, -1.0, 0.5, 2.25, -0.75, 0.0, 1.5, 1.5, -2.0, 0.25, 0.25, -0.5, -0.5, -1.75, 3.0, 0.75, 1.0, -3.5, 0.0, -0.25,
+    0.0, 0.0, 1.25, -1.5, 2.0, -0.25, 0.5, 0.0,
 ];
-const LABELS: [u8; 28] = [
-    1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0,
-];
+const LABELS: [u8; 28] = [1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0];
 const USER_OFFSETS: [usize; 6] = [0, 6, 11, 14, 17, 28];
 
 const EXPECTED: [(Metric, f64); 8] = [
@@ -46,15 +44,9 @@ fn scored() -> Scored<'static> {
 
 #[track_caller]
 fn assert_expected(metric: Metric, value: Option<f64>) {
-    let (_, expected) = EXPECTED
-        .into_iter()
-        .find(|row| row.0 == metric)
-        .expect("every metric");
+    let (_, expected) = EXPECTED.into_iter().find(|row| row.0 == metric).expect("every metric");
     let value = value.unwrap_or_else(|| panic!("{metric} is undefined"));
-    assert!(
-        (value - expected).abs() < 1e-14,
-        "{metric} is {value}, scikit-learn has {expected}"
-    );
+    assert!((value - expected).abs() < 1e-14, "{metric} is {value}, scikit-learn has {expected}");
 }
 
 #[test]
@@ -73,51 +65,34 @@ fn the_plain_functions_equal_scikit_learn() {
     assert_expected(Metric::LogLoss, logloss(&LOGITS, &LABELS));
     assert_expected(Metric::Ne, ne(&LOGITS, &LABELS));
     assert_expected(Metric::Ece, ece(&LOGITS, &LABELS));
-    assert_expected(
-        Metric::CalibrationRatio,
-        calibration_ratio(&LOGITS, &LABELS),
-    );
+    assert_expected(Metric::CalibrationRatio, calibration_ratio(&LOGITS, &LABELS));
     assert_expected(Metric::NdcgAt10, ndcg_at_10(&scored()));
 }
 
 #[test]
 fn users_are_counted_by_their_classes() {
     let counts = UserCounts::of(&scored());
-    let expected = UserCounts {
-        both_classes: 3,
-        all_positive: 1,
-        all_negative: 1,
-        no_samples: 0,
-    };
+    let expected = UserCounts { both_classes: 3, all_positive: 1, all_negative: 1, no_samples: 0 };
     assert_eq!(counts, expected);
 }
 
 #[test]
 fn metrics_that_one_class_does_not_define_are_left_out() {
-    let values =
-        evaluate(&Scored::new(&[0.5, -0.5], &[0, 0], &[0, 1, 2]).expect("sound")).expect("sound");
+    let values = evaluate(&Scored::new(&[0.5, -0.5], &[0, 0], &[0, 1, 2]).expect("sound")).expect("sound");
     let defined: Vec<Metric> = values.into_keys().collect();
     assert_eq!(defined, [Metric::LogLoss, Metric::Ece]);
 }
 
 #[test]
 fn nan_logits_are_refused() {
-    let scored = Scored {
-        logits: &[0.5, f32::NAN],
-        labels: &[0, 1],
-        user_offsets: &[0, 2],
-    };
+    let scored = Scored { logits: &[0.5, f32::NAN], labels: &[0, 1], user_offsets: &[0, 2] };
     let message = evaluate(&scored).unwrap_err().to_string();
     assert!(message.contains("NaN at sample 1"), "{message}");
 }
 
 #[test]
 fn the_evaluation_survives_json_under_the_names_of_its_metrics() {
-    let estimate = Estimate {
-        value: 0.5,
-        low: 0.25,
-        high: 0.75,
-    };
+    let estimate = Estimate { value: 0.5, low: 0.25, high: 0.75 };
     let evaluation = Evaluation {
         users: UserCounts::of(&scored()),
         metrics: BTreeMap::from([(Metric::NdcgAt10, estimate), (Metric::LogLoss, estimate)]),

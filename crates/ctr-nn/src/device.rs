@@ -30,7 +30,9 @@ pub enum DeviceError {
         feature: &'static str,
     },
     /// The backend is there but the device is not.
-    #[error("device {device} cannot be opened: {cause}; use --device cpu, or check that the driver and the GPU are present")]
+    #[error(
+        "device {device} cannot be opened: {cause}; use --device cpu, or check that the driver and the GPU are present"
+    )]
     NotPresent {
         /// The device asked for.
         device: DeviceChoice,

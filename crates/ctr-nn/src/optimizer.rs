@@ -219,8 +219,7 @@ mod tests {
         let state = config.new_state(&p)?;
         for (i, grad) in GRADS.iter().enumerate() {
             let grad = Tensor::from_slice(grad, (2, 2), &Device::Cpu)?;
-            let step =
-                Step { number: i as u64 + 1, learning_rate: config.learning_rate, l2, rows: rows.clone() };
+            let step = Step { number: i as u64 + 1, learning_rate: config.learning_rate, l2, rows: rows.clone() };
             if plain {
                 config.step_plain(&p, &grad, state.as_ref(), &step)?;
             } else {

@@ -58,7 +58,13 @@ impl ParameterSpec {
 
     /// A table of one row per id, `[table_rows, dim]`.
     pub fn table(name: &str, table_rows: usize, dim: usize, initializer: Initializer) -> Self {
-        Self { name: name.into(), kind: Kind::Table, group: Group::Embedding, shape: vec![table_rows, dim], initializer }
+        Self {
+            name: name.into(),
+            kind: Kind::Table,
+            group: Group::Embedding,
+            shape: vec![table_rows, dim],
+            initializer,
+        }
     }
 
     /// Number of values.

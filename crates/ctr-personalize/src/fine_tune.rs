@@ -103,7 +103,8 @@ impl<'a> FineTuner<'a> {
         let clamped = corrected.iter().filter(|corrected| corrected.used_shrunk_ctr).count() as u64;
         let targets: Vec<Targets> = corrected.into_iter().map(Targets::new).collect();
         self.tune(&chunk, &replicas, users, &targets, seed)?;
-        let scores = self.model.forward(&replicas.leaves, &chunk.test_batch(self.device)?, &mut Context::inference())?;
+        let scores =
+            self.model.forward(&replicas.leaves, &chunk.test_batch(self.device)?, &mut Context::inference())?;
         let scores = scores.to_vec2::<f32>()?;
         let logits = scores.into_iter().zip(users).map(|(mut row, task)| {
             row.truncate(task.test.len());

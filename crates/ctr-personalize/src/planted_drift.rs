@@ -58,7 +58,13 @@ pub fn planted_drift(dataset: &Dataset, natural: &Tasks, drift: &PlantedDrift, s
         local.extend(draw(&negatives, count - positive_count, &mut rng));
         local.sort_unstable();
         let local_ctr = label_rate(dataset, &local);
-        tasks.users.push(UserTask { user: task.user, local, test: task.test.clone(), local_ctr, target_ctr: Some(target_ctr) });
+        tasks.users.push(UserTask {
+            user: task.user,
+            local,
+            test: task.test.clone(),
+            local_ctr,
+            target_ctr: Some(target_ctr),
+        });
     }
     tasks.excluded.sort_unstable();
     tasks

@@ -29,26 +29,29 @@ const PROGRESS: &str = "progress";
 
 impl State {
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
-        let json = serde_json::to_vec(&self.progress).map_err(candle_core::Error::wrap)?;
+        // TOML, since serde_json without its float_roundtrip feature may read a float back one digit off.
+        let text = toml::to_string(&self.progress).map_err(candle_core::Error::wrap)?.into_bytes();
         let mut tensors = BTreeMap::new();
         for (role, part) in [("parameter", &self.parameters), ("best", &self.best), ("optimizer", &self.optimizer)] {
             tensors.extend(part.iter().map(|(name, tensor)| (format!("{role}/{name}"), tensor.clone())));
         }
-        let length = json.len();
-        tensors.insert(PROGRESS.into(), Tensor::from_vec(json, length, &Device::Cpu)?);
+        let length = text.len();
+        tensors.insert(PROGRESS.into(), Tensor::from_vec(text, length, &Device::Cpu)?);
         Ok(save_tensors(&tensors, path)?)
     }
 
     pub fn load(path: &Path, fingerprint: &str) -> Result<Self, TrainError> {
         let foreign = |what: String| TrainError::ForeignCheckpoint { path: path.to_owned(), what };
         let mut tensors = load_tensors(path)?;
-        let json = tensors.remove(PROGRESS).ok_or_else(|| foreign("it holds no progress record".into()))?;
-        let json = json.to_dtype(DType::U8)?.to_vec1::<u8>()?;
-        let progress: Progress = serde_json::from_slice(&json).map_err(|error| foreign(error.to_string()))?;
+        let text = tensors.remove(PROGRESS).ok_or_else(|| foreign("it holds no progress record".into()))?;
+        let text = text.to_dtype(DType::U8)?.to_vec1::<u8>()?;
+        let progress: Progress =
+            toml::from_str(&String::from_utf8_lossy(&text)).map_err(|error| foreign(error.to_string()))?;
         if progress.fingerprint != fingerprint {
             return Err(foreign("dataset, split, model, training settings or seed differ".into()));
         }
-        let mut state = State { progress, parameters: BTreeMap::new(), best: BTreeMap::new(), optimizer: BTreeMap::new() };
+        let mut state =
+            State { progress, parameters: BTreeMap::new(), best: BTreeMap::new(), optimizer: BTreeMap::new() };
         for (key, tensor) in tensors {
             match key.split_once('/') {
                 Some(("parameter", name)) => state.parameters.insert(name.into(), tensor),

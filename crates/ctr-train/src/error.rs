@@ -30,7 +30,9 @@ pub enum TrainError {
         batch_size: usize,
     },
     /// The validation part does not define the monitored metric.
-    #[error("the validation part does not define `{monitor}` (one class only, or no user with both); watch another metric with training.monitor or enlarge dataset.validation_fraction")]
+    #[error(
+        "the validation part does not define `{monitor}` (one class only, or no user with both); watch another metric with training.monitor or enlarge dataset.validation_fraction"
+    )]
     NoMonitor {
         /// The monitored metric.
         monitor: &'static str,

@@ -83,8 +83,7 @@ impl GradientJob<'_> {
         let logits = self.model.forward(&leaves, &batch, &mut context)?;
         let loss = bce_with_logits(&logits, &labels, &weights)?.sum_all()?;
         let mut grads = loss.backward()?;
-        let by_name =
-            trained.into_iter().filter_map(|(name, leaf)| Some((name, grads.remove(&leaf)?))).collect();
+        let by_name = trained.into_iter().filter_map(|(name, leaf)| Some((name, grads.remove(&leaf)?))).collect();
         Ok(ShardGradients { loss: loss.to_scalar()?, by_name, rows, norm_statistics: context.norm_statistics })
     }
 

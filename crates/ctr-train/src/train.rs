@@ -109,7 +109,15 @@ pub fn train(
         let epoch = run.epochs.len() + 1;
         let learning_rate = run.schedule.learning_rate;
         let started = Instant::now();
-        let job = GradientJob { model, parameters: &run.parameters, dataset, device, row_maps: &row_maps, shards: config.shards, seed };
+        let job = GradientJob {
+            model,
+            parameters: &run.parameters,
+            dataset,
+            device,
+            row_maps: &row_maps,
+            shards: config.shards,
+            seed,
+        };
         let mut order = samples.clone();
         order.shuffle(&mut seeded_rng(seed, "epoch order", epoch as u64));
         let mut loss_sum = 0.0;
@@ -245,8 +253,7 @@ impl Validation {
         let samples = dataset.indices(Split::Validation);
         let labels = samples.iter().map(|&i| dataset.samples.label[i as usize]).collect();
         let user = |i: usize| dataset.samples.user[samples[i] as usize];
-        let mut user_offsets: Vec<usize> =
-            (0..samples.len()).filter(|&i| i == 0 || user(i) != user(i - 1)).collect();
+        let mut user_offsets: Vec<usize> = (0..samples.len()).filter(|&i| i == 0 || user(i) != user(i - 1)).collect();
         user_offsets.push(samples.len());
         Self { samples, labels, user_offsets, monitor }
     }

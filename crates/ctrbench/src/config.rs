@@ -158,14 +158,18 @@ impl RunConfig {
         self.training.validate().map_err(|message| anyhow!("training.{message}"))?;
         self.fine_tuning.validate().map_err(|message| anyhow!("fine_tuning.{message}"))?;
         self.planted_drift.validate().map_err(|message| anyhow!("planted_drift.{message}"))?;
-        for (name, count) in [("seeds", self.seeds.len()), ("models", self.models.len()), ("protocols", self.protocols.len())] {
+        for (name, count) in
+            [("seeds", self.seeds.len()), ("models", self.models.len()), ("protocols", self.protocols.len())]
+        {
             if count == 0 {
                 bail!("{name} is empty; give at least one");
             }
         }
         let Bootstrap { resamples, confidence, .. } = self.bootstrap;
         if resamples == 0 || !(confidence > 0.0 && confidence < 1.0) {
-            bail!("bootstrap has {resamples} resamples at confidence {confidence}; use at least 1, and a confidence in (0, 1)");
+            bail!(
+                "bootstrap has {resamples} resamples at confidence {confidence}; use at least 1, and a confidence in (0, 1)"
+            );
         }
         unique("seeds", &self.seeds)?;
         unique("models", &self.models)?;

@@ -1,4 +1,7 @@
-//! Metrics against planted drift, one line per method, one panel per model and metric.
+//! Change of metrics from the cloud against planted drift, one line per method, one panel per model and metric.
+//!
+//! The change and not the metric: users of different targets are different users, and what sets them apart would hide
+//! what the drift does.
 
 use std::ops::Range;
 
@@ -11,7 +14,7 @@ use super::legend::{draw_legend, legend_height};
 use super::method_style::{is_dashed, method_marker};
 use super::palette::INK;
 use super::ticks::padded_range;
-use crate::CurvePoint;
+use crate::{CLOUD, CurvePoint};
 
 const METRICS: [Metric; 3] = [Metric::Gauc, Metric::Auc, Metric::LogLoss];
 const PANEL_WIDTH: i32 = 430;
@@ -26,7 +29,7 @@ pub(crate) struct DriftCurve<'a> {
     drift_range: Range<f64>,
 }
 
-/// One metric of one model and method, by drift.
+/// The change of one metric by one method on one model, by drift.
 struct Line<'a> {
     model: &'a str,
     method: &'a str,
@@ -88,7 +91,7 @@ impl<'a> DriftCurve<'a> {
             Axis { range: self.drift_range.clone(), name: "planted drift (target CTR - global CTR)".into(), ticks: 7 };
         let y = Axis {
             range,
-            name: if metric == Metric::LogLoss { format!("{metric} (nats)") } else { metric.to_string() },
+            name: format!("change of {metric}{}", if metric == Metric::LogLoss { " (nats)" } else { "" }),
             ticks: 6,
         };
         let panel = panel(canvas, place, &format!("{model}: {metric}"), &x, &y)?;
@@ -126,7 +129,7 @@ impl Figure for DriftCurve<'_> {
     }
 
     fn heading(&self) -> String {
-        "Metrics against planted CTR drift".into()
+        "Change from the cloud model against planted CTR drift".into()
     }
 
     fn note(&self) -> String {
@@ -170,12 +173,12 @@ fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     distinct
 }
 
-/// Mean over seeds at one target.
+/// Mean over seeds at one target; 0 for the cloud itself.
 fn mean_at(points: &[&CurvePoint], target: f64, metric: Metric) -> Option<f64> {
     let seeds: Vec<f64> = points
         .iter()
         .filter(|point| point.target_ctr == target)
-        .filter_map(|point| point.metrics.get(metric.name()).copied())
+        .filter_map(|point| if point.method == CLOUD { Some(0.0) } else { point.change.get(metric.name()).copied() })
         .collect();
     mean(&seeds)
 }

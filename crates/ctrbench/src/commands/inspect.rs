@@ -18,7 +18,8 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
         let folder = folder.to_str().with_context(|| format!("--data-dir {folder:?} is not valid UTF-8"))?;
         table.insert("data_dir".into(), Value::String(folder.into()));
     }
-    let config = DatasetConfig::deserialize(table).map_err(|error| anyhow!("--set {}: {error}", args.set.join(" --set ")))?;
+    let config =
+        DatasetConfig::deserialize(table).map_err(|error| anyhow!("--set {}: {error}", args.set.join(" --set ")))?;
     let progress = Progress::new(1, args.quiet, true);
     let dataset = ctr_data::load(&config, &|message| progress.line(message))?;
     if args.output.json { print_json(&dataset.facts) } else { print(&dataset.facts.to_string()) }

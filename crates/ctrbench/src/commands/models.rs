@@ -17,7 +17,8 @@ pub fn models(args: &ModelsArgs) -> Result<()> {
         let settings = &config.model[name];
         let model = models::build(name, settings, &input)?;
         let count = |kind| model.parameters().iter().filter(|p| p.kind == kind).map(|p| p.len() as u64).sum::<u64>();
-        let source = models::MODELS.iter().find(|entry| settings["kind"].as_str() == Some(entry.name)).map(|e| e.source);
+        let source =
+            models::MODELS.iter().find(|entry| settings["kind"].as_str() == Some(entry.name)).map(|e| e.source);
         rows.push(json!({
             "name": name,
             "embedding_parameters": count(Kind::Table),
@@ -29,12 +30,16 @@ pub fn models(args: &ModelsArgs) -> Result<()> {
     if args.output.json {
         return print_json(&rows);
     }
-    let mut text = format!("{:<10} {:>12} {:>10}  source ({} rows per table)\n", "model", "embedding", "dense", input.table_rows);
+    let mut text =
+        format!("{:<10} {:>12} {:>10}  source ({} rows per table)\n", "model", "embedding", "dense", input.table_rows);
     for row in &rows {
         let text_of = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
         text += &format!(
             "{:<10} {:>12} {:>10}  {}\n",
-            text_of("name"), row["embedding_parameters"], row["dense_parameters"], text_of("source")
+            text_of("name"),
+            row["embedding_parameters"],
+            row["dense_parameters"],
+            text_of("source")
         );
     }
     print(&text)

@@ -39,7 +39,11 @@ impl<'a> Judge<'a> {
 pub fn judge_cloud(judge: &Judge, label: &CellLabel, baseline: &Resampled, logits: &[f32]) -> Outcome {
     let cell = cell(judge, label, CLOUD, named(baseline.metrics()), BTreeMap::new());
     let seconds = vec![0.0; judge.tasks.users.len()];
-    Outcome { cell, curve: curve_points(judge, label, CLOUD, logits, None), users: block(judge, label, CLOUD, logits, logits, &seconds) }
+    Outcome {
+        cell,
+        curve: curve_points(judge, label, CLOUD, logits, None),
+        users: block(judge, label, CLOUD, logits, logits, &seconds),
+    }
 }
 
 /// A method's cell.

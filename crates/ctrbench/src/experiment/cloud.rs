@@ -38,9 +38,8 @@ pub fn train_cloud(experiment: &mut Experiment, name: &str, seed: u64) -> Result
             epoch.train_seconds + epoch.validation_seconds
         ));
     };
-    let trained =
-        train(&*model, &identity, dataset, &config.training, seed, device, Some(&checkpoint), &mut on_epoch)
-            .with_context(|| format!("training {name} with seed {seed}"))?;
+    let trained = train(&*model, &identity, dataset, &config.training, seed, device, Some(&checkpoint), &mut on_epoch)
+        .with_context(|| format!("training {name} with seed {seed}"))?;
 
     let clock = Instant::now();
     let samples: Vec<u32> = (0..dataset.len() as u32).collect();

@@ -21,7 +21,8 @@ pub fn curve_points(
             (0..judge.tasks.users.len()).filter(|&i| judge.tasks.users[i].target_ctr == Some(target_ctr)).collect();
         let metrics = metrics_of(judge, &users, logits);
         let cloud = cloud_logits.map(|logits| metrics_of(judge, &users, logits)).unwrap_or_default();
-        let change = metrics.iter().filter_map(|(name, value)| Some((name.clone(), value - cloud.get(name)?))).collect();
+        let change =
+            metrics.iter().filter_map(|(name, value)| Some((name.clone(), value - cloud.get(name)?))).collect();
         CurvePoint {
             model: label.model.into(),
             seed: label.seed,
@@ -44,8 +45,7 @@ fn metrics_of(judge: &Judge, users: &[usize], logits: &[f32]) -> BTreeMap<String
         part.2.push(part.0.len());
     }
     // The scores were checked when the whole cell was judged, and every user of a task has test samples.
-    let metrics: BTreeMap<Metric, f64> = Scored::new(&part.0, &part.1, &part.2)
-        .and_then(|scored| evaluate(&scored))
-        .unwrap_or_default();
+    let metrics: BTreeMap<Metric, f64> =
+        Scored::new(&part.0, &part.1, &part.2).and_then(|scored| evaluate(&scored)).unwrap_or_default();
     metrics.into_iter().map(|(metric, value)| (metric.name().to_owned(), value)).collect()
 }

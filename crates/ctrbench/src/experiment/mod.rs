@@ -105,7 +105,8 @@ impl<'a> Experiment<'a> {
         self.folder.write_excluded_users(protocol.name(), &records::excluded_rows(&self.dataset, tasks))?;
         let judge = Judge::new(&self.dataset, tasks, &self.config.bootstrap);
         let Self { dataset, config, device, methods, .. } = &*self;
-        let tuner = FineTuner::new(&*cloud.model, &cloud.parameters, &cloud.logits, dataset, &config.fine_tuning, device);
+        let tuner =
+            FineTuner::new(&*cloud.model, &cloud.parameters, &cloud.logits, dataset, &config.fine_tuning, device);
         let cloud_logits: Vec<f32> = tasks.test_samples().iter().map(|&i| cloud.logits[i as usize]).collect();
         let label = records::CellLabel { model: name, seed, protocol: protocol.name() };
         let mut seconds: BTreeMap<&str, f64> = BTreeMap::new();

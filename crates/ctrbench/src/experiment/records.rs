@@ -55,9 +55,8 @@ pub fn excluded_counts(tasks: &Tasks) -> BTreeMap<String, u64> {
 
 /// The users that are kept out, by name.
 pub fn excluded_rows(dataset: &Dataset, tasks: &Tasks) -> Vec<(String, &'static str)> {
-    let row = |(user, reason): &(u32, ctr_personalize::Exclusion)| {
-        (dataset.user_keys[*user as usize].clone(), reason.name())
-    };
+    let row =
+        |(user, reason): &(u32, ctr_personalize::Exclusion)| (dataset.user_keys[*user as usize].clone(), reason.name());
     tasks.excluded.iter().map(row).collect()
 }
 

@@ -1,0 +1,175 @@
+//! The engine on a small synthetic dataset: what must not change a user's result, and what each method may move.
+
+use candle_core::Device;
+use ctr_data::{Dataset, DatasetConfig, SyntheticConfig};
+use ctr_metrics::{Scored, auc, gauc, logloss};
+use ctr_nn::{Algorithm, CtrModel, ModelConfig, ModelInput, OptimizerConfig, Parameters};
+use ctr_personalize::{
+    Exclusion, FineTuned, FineTuner, FineTuningConfig, Method, PlantedDrift, Tasks, natural, planted_drift,
+};
+use ctr_train::{TrainingConfig, predict, train};
+
+fn dataset(cache: &tempfile::TempDir) -> Dataset {
+    let mut config = DatasetConfig::new("synthetic");
+    config.cache_dir = cache.path().to_owned();
+    config.history_length = 5;
+    config.synthetic = SyntheticConfig { users: 60, items: 80, rows_per_user: 60.0, ..SyntheticConfig::default() };
+    ctr_data::load(&config, &|_| {}).expect("a synthetic dataset")
+}
+
+/// A cloud model after a few epochs, and its logits on every sample.
+struct Cloud {
+    model: Box<dyn CtrModel>,
+    parameters: Parameters,
+    logits: Vec<f32>,
+}
+
+fn cloud<C: ModelConfig>(dataset: &Dataset) -> Cloud {
+    let input = ModelInput {
+        fields: dataset.fields.len(),
+        item_field: dataset.item_field,
+        table_rows: dataset.table_rows(),
+        history_length: dataset.history_length,
+    };
+    let model = C::default().build(&input).expect("default settings");
+    let config = TrainingConfig { batch_size: 128, epochs: 3, ..TrainingConfig::default() };
+    let trained =
+        train(&*model, C::NAME, dataset, &config, 1, &Device::Cpu, None, &mut |_| {}).expect("a trained model");
+    let samples: Vec<u32> = (0..dataset.len() as u32).collect();
+    let logits = predict(&*model, &trained.parameters, dataset, &samples, &Device::Cpu).expect("logits");
+    Cloud { model, parameters: trained.parameters, logits }
+}
+
+fn tune(cloud: &Cloud, dataset: &Dataset, config: &FineTuningConfig, tasks: &Tasks, method: &str) -> FineTuned {
+    let tuner = FineTuner::new(&*cloud.model, &cloud.parameters, &cloud.logits, dataset, config, &Device::Cpu);
+    tuner.run(tasks, &Method::parse(method).expect("a known method"), 1).expect("fine-tuned users")
+}
+
+fn config(algorithm: Algorithm, learning_rate: f64) -> FineTuningConfig {
+    FineTuningConfig {
+        optimizer: OptimizerConfig::new(algorithm, learning_rate),
+        epochs: 2,
+        batch_size: 8,
+        ..FineTuningConfig::default()
+    }
+}
+
+/// A user gets the same scores alone and in company, whatever the others' numbers of steps.
+fn alone_equals_in_company<C: ModelConfig>() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = dataset(&folder);
+    let cloud = cloud::<C>(&dataset);
+    let all = natural(&dataset, 1);
+    for (algorithm, learning_rate) in [(Algorithm::Sgd, 0.05), (Algorithm::Adam, 0.005)] {
+        for method in ["none", "logit-adjustment+l2-sp", "embedding-only"] {
+            let chunked = FineTuningConfig { chunk_users: 7, ..config(algorithm, learning_rate) };
+            let alone = FineTuningConfig { chunk_users: 1, ..chunked.clone() };
+            let together = tune(&cloud, &dataset, &chunked, &all, method).logits;
+            let single = tune(&cloud, &dataset, &alone, &all, method).logits;
+            let moved = tune(&cloud, &dataset, &chunked, &all, "bias-only").logits;
+            assert_ne!(together, moved, "fine-tuning moves more than the bias");
+            for (a, b) in together.iter().zip(&single) {
+                assert!((a - b).abs() <= 1e-5 * b.abs().max(1.0), "{} {algorithm:?} {method}: {a} {b}", C::NAME);
+            }
+        }
+    }
+}
+
+#[test]
+fn deepfm_alone_equals_in_company() {
+    alone_equals_in_company::<ctr_deepfm::DeepFmConfig>();
+}
+
+#[test]
+fn din_alone_equals_in_company() {
+    alone_equals_in_company::<ctr_din::DinConfig>();
+}
+
+#[test]
+fn lr_alone_equals_in_company() {
+    alone_equals_in_company::<ctr_lr::LrConfig>();
+}
+
+/// A constant added within a user reorders nothing within the user, and does reorder users.
+#[test]
+fn bias_only_leaves_gauc_exactly_the_clouds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = dataset(&folder);
+    let cloud = cloud::<ctr_deepfm::DeepFmConfig>(&dataset);
+    let tasks = natural(&dataset, 1);
+    let samples = tasks.test_samples();
+    let labels: Vec<u8> = samples.iter().map(|&i| dataset.samples.label[i as usize]).collect();
+    let offsets = tasks.test_offsets();
+    let cloud_logits: Vec<f32> = samples.iter().map(|&i| cloud.logits[i as usize]).collect();
+    let tuned = tune(&cloud, &dataset, &config(Algorithm::Sgd, 0.05), &tasks, "bias-only").logits;
+    let gauc_of = |logits: &[f32]| gauc(&Scored::new(logits, &labels, &offsets).expect("consistent"));
+    assert_eq!(gauc_of(&tuned), gauc_of(&cloud_logits));
+    assert_ne!(auc(&tuned, &labels), auc(&cloud_logits, &labels));
+    assert_ne!(logloss(&tuned, &labels), logloss(&cloud_logits, &labels));
+}
+
+#[test]
+fn one_and_two_threads_give_the_same_bytes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = dataset(&folder);
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        pool.install(|| {
+            let cloud = cloud::<ctr_din::DinConfig>(&dataset);
+            let tuned = tune(&cloud, &dataset, &config(Algorithm::Sgd, 0.05), &natural(&dataset, 1), "none");
+            (cloud.logits, tuned.logits)
+        })
+    };
+    assert_eq!(run(1), run(2));
+}
+
+/// A huge proximal term at a step size that keeps it stable holds a user's copy at the cloud's.
+#[test]
+fn l2_sp_pulls_toward_the_cloud() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = dataset(&folder);
+    let cloud = cloud::<ctr_deepfm::DeepFmConfig>(&dataset);
+    let tasks = natural(&dataset, 1);
+    let cloud_logits: Vec<f32> = tasks.test_samples().iter().map(|&i| cloud.logits[i as usize]).collect();
+    let distance = |l2_sp: f64| {
+        let config = FineTuningConfig { l2_sp, ..config(Algorithm::Sgd, 0.01) };
+        let tuned = tune(&cloud, &dataset, &config, &tasks, "l2-sp").logits;
+        tuned.iter().zip(&cloud_logits).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>()
+    };
+    let (free, held) = (distance(0.0), distance(90.0));
+    assert!(held < 0.5 * free, "{held} against {free}");
+}
+
+#[test]
+fn planted_local_sets_have_the_target_ctr_and_the_test_set_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = dataset(&folder);
+    let natural = natural(&dataset, 1);
+    let drift = PlantedDrift::default();
+    let planted = planted_drift(&dataset, &natural, &drift, 1);
+    assert_eq!(planted, planted_drift(&dataset, &natural, &drift, 1));
+    assert_ne!(planted, planted_drift(&dataset, &natural, &drift, 2));
+    for task in &planted.users {
+        let before =
+            natural.users.iter().find(|before| before.user == task.user).expect("a user of the natural protocol");
+        assert_eq!(task.test, before.test);
+        assert_eq!(task.local.len(), before.local.len());
+        assert!(task.local.iter().all(|sample| before.local.contains(sample)));
+        let target = task.target_ctr.expect("a target");
+        assert!(drift.target_ctrs.contains(&target));
+        assert!((task.local_ctr - target).abs() <= 0.5 / task.local.len() as f64 + 1e-12);
+    }
+    let one_class = planted.excluded.iter().filter(|(_, reason)| *reason == Exclusion::OneClassLocally).count();
+    assert_eq!(planted.users.len() + one_class, natural.users.len());
+}
+
+#[test]
+fn a_step_size_that_diverges_names_the_user_and_the_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = dataset(&folder);
+    let cloud = cloud::<ctr_deepfm::DeepFmConfig>(&dataset);
+    let config = config(Algorithm::Sgd, 1e9);
+    let tuner = FineTuner::new(&*cloud.model, &cloud.parameters, &cloud.logits, &dataset, &config, &Device::Cpu);
+    let error = tuner.run(&natural(&dataset, 1), &Method::parse("none").expect("known"), 1).unwrap_err().to_string();
+    assert!(error.contains("lower fine_tuning.optimizer.learning_rate (now 1000000000)"), "{error}");
+}

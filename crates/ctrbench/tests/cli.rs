@@ -1,0 +1,213 @@
+//! The binary itself: what it prints, what it writes, how it fails.
+
+use assert_cmd::Command;
+use std::{fs, path::Path, path::PathBuf};
+use tempfile::TempDir;
+
+fn ctrbench() -> Command {
+    let mut command = Command::cargo_bin("ctrbench").expect("the binary");
+    command.env_remove("CTRBENCH_DATA");
+    command
+}
+
+/// A run small enough for a test, with its folders inside `folder`.
+fn tiny(folder: &Path) -> Command {
+    let config = folder.join("tiny.toml");
+    let text = format!(
+        "name = 'tiny'\nseeds = [1, 2]\nresults_dir = '{0}/results'\nmodels = ['lr', 'deepfm']\n\
+         methods = ['none', 'prior-alignment', 'bias-only']\n\
+         [dataset]\nname = 'synthetic'\ncache_dir = '{0}/cache'\nhistory_length = 5\n\
+         [dataset.synthetic]\nusers = 80\nitems = 60\nrows_per_user = 40.0\n\
+         [training]\nbatch_size = 128\nepochs = 2\n[fine_tuning]\nmin_samples = 5\n[bootstrap]\nresamples = 20\n\
+         confidence = 0.95\nseed = 0\n",
+        folder.display()
+    );
+    fs::write(&config, text).expect("writable");
+    let mut command = ctrbench();
+    command.arg("run").arg(config);
+    command
+}
+
+/// The run folders below `folder`, oldest first.
+fn runs(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder.join("results/tiny")).expect("a results folder");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.sort();
+    paths
+}
+
+fn fails_with(command: &mut Command, parts: &[&str]) {
+    let output = command.output().expect("it starts");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+    assert!(!message.contains("panicked"), "{message}");
+}
+
+#[test]
+fn a_run_prints_tables_and_leaves_every_file() {
+    let folder = TempDir::new().expect("a folder");
+    let output = tiny(folder.path()).output().expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let stdout = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(stdout.contains("natural protocol") && stdout.contains("planted-drift protocol"), "{stdout}");
+    let run = runs(folder.path()).remove(0);
+    assert!(stdout.ends_with(&format!("Results: {}\n", run.display())), "{stdout}");
+    for file in [
+        "config.toml",
+        "run.json",
+        "users.parquet",
+        "timings.parquet",
+        "excluded-users-natural.csv",
+        "tables/natural.md",
+        "tables/planted-drift.csv",
+        "plots/metric-by-method-natural.svg",
+        "plots/metric-by-method-planted-drift.png",
+        "plots/local-ctr-histogram.svg",
+        "plots/planted-drift-curve.png",
+        "plots/auc-change-by-drift-natural-deepfm.svg",
+        "checkpoints/deepfm-seed2.safetensors",
+    ] {
+        assert!(run.join(file).metadata().is_ok_and(|data| data.len() > 0), "{file} is missing or empty");
+    }
+    let record: serde_json::Value =
+        serde_json::from_slice(&fs::read(run.join("run.json")).expect("readable")).expect("JSON");
+    assert_eq!(record["finished"], true);
+    assert_eq!(record["models"].as_array().map(Vec::len), Some(4));
+    // 2 models x 2 seeds x 2 protocols x (cloud + 3 methods)
+    let cells = record["cells"].as_array().expect("cells");
+    assert_eq!(cells.len(), 32);
+    for cell in cells.iter().filter(|cell| cell["method"] == "bias-only") {
+        assert_eq!(cell["change"]["gauc"]["value"], 0.0, "{cell}");
+    }
+}
+
+/// What `run.json` says of results, without times, memory and run id.
+fn results(run: &Path) -> serde_json::Value {
+    let record: serde_json::Value =
+        serde_json::from_slice(&fs::read(run.join("run.json")).expect("readable")).expect("JSON");
+    let mut results =
+        serde_json::json!({"models": record["models"], "cells": record["cells"], "curve": record["curve"]});
+    for (list, keys) in
+        [("models", ["train_seconds", "train_rows_per_second"]), ("cells", ["fine_tune_seconds", "users_per_second"])]
+    {
+        for entry in results[list].as_array_mut().expect("a list") {
+            keys.iter().for_each(|key| drop(entry.as_object_mut().expect("an object").remove(*key)));
+        }
+    }
+    results
+}
+
+#[test]
+fn one_and_two_threads_and_a_resumed_run_give_the_same_bytes() {
+    let folder = TempDir::new().expect("a folder");
+    for threads in ["1", "2"] {
+        tiny(folder.path()).args(["--quiet", "--threads", threads]).assert().success();
+    }
+    let paths = runs(folder.path());
+    let (one, two) = (&paths[0], &paths[1]);
+    let users = |run: &Path| fs::read(run.join("users.parquet")).expect("readable");
+    assert!(users(one) == users(two), "users.parquet differs between 1 and 2 threads");
+    assert_eq!(results(one), results(two));
+    // As a killed run leaves it: one model trained, the other not.
+    let before = users(two);
+    fs::remove_file(two.join("users.parquet")).expect("removable");
+    fs::remove_file(two.join("checkpoints/deepfm-seed2.safetensors")).expect("removable");
+    ctrbench().args(["run", "--quiet", "--resume"]).arg(two).assert().success();
+    assert!(users(two) == before, "users.parquet differs after --resume");
+    assert_eq!(results(one), results(two));
+    let other_seed = tiny(folder.path()).args(["--quiet", "--seed", "3"]).assert().success();
+    drop(other_seed);
+    assert!(users(&runs(folder.path())[2]) != before, "another seed gives other users");
+}
+
+#[test]
+fn quiet_writes_nothing_to_stderr_and_json_is_the_record() {
+    let folder = TempDir::new().expect("a folder");
+    let output = tiny(folder.path())
+        .args(["--quiet", "--json", "--seed", "1", "--set", "models=['lr']"])
+        .output()
+        .expect("it starts");
+    assert!(output.status.success());
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let record: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&record["schema_version"], &record["name"]), (&1.into(), &"tiny".into()));
+}
+
+#[test]
+fn wrong_configurations_name_the_key_and_the_remedy() {
+    let folder = TempDir::new().expect("a folder");
+    for (set, parts) in [
+        ("trainings.epochs=3", &["unknown field `trainings`", "expected one of"][..]),
+        ("training.epochs=many", &["training.epochs=many", "expected usize"]),
+        ("training.epochs=0", &["training.epochs is 0; it must be at least 1"]),
+        ("training.optimizer.learning_rate=-1", &["learning_rate is -1; it must be positive"]),
+        ("models=['lr', 'xdeepfm']", &["model `xdeepfm` is not known", "deepfm"]),
+        ("model.deepfm.mlp.dropout=1.5", &["[model.deepfm]", "dropout is 1.5; it must be in [0, 1)"]),
+        ("model.deepfm.hidden=[1]", &["[model.deepfm]", "unknown field `hidden`"]),
+        ("methods=['magic']", &["`magic` in method `magic` is not known", "prior-alignment"]),
+        ("dataset.name=netflix", &["netflix", "known: "]),
+        ("dataset.test_fraction=1.5", &["test_fraction", "1.5"]),
+        ("planted_drift.target_ctrs=[1.2]", &["target_ctrs holds 1.2; each must be in [0, 1]"]),
+        ("device=tpu", &["device `tpu` is not known; use cpu, cuda"]),
+        ("training.batch_size=100000", &["fewer than one batch of 100000; lower training.batch_size"]),
+        ("training.optimizer.learning_rate=1e30", &["lower training.optimizer.learning_rate"]),
+        ("fine_tuning.min_samples=5000", &["no user is left", "lower fine_tuning.min_samples (now 5000)"]),
+        ("seeds", &["--set seeds: there is no `=`"]),
+    ] {
+        fails_with(tiny(folder.path()).args(["--quiet", "--set", set]), parts);
+    }
+}
+
+#[test]
+fn a_syntax_error_names_the_line() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("broken.toml");
+    fs::write(&path, "name = 'x'\nseeds = [1\n[dataset]\nname = 'synthetic'\n").expect("writable");
+    fails_with(ctrbench().arg("run").arg(&path), &["broken.toml", "line 2"]);
+    fs::write(&path, "name = 'x'\n[dataset]\nname = 'synthetic'\n[training]\nepoch = 3\n").expect("writable");
+    fails_with(ctrbench().arg("run").arg(&path), &["line 5", "unknown field `epoch`", "`epochs`"]);
+    fails_with(ctrbench().args(["run", "no-such.toml"]), &["no-such.toml: cannot be read"]);
+}
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_device_that_is_not_compiled_in_names_its_feature() {
+    let folder = TempDir::new().expect("a folder");
+    fails_with(tiny(folder.path()).args(["--device", "cuda"]), &["no CUDA support", "--features cuda"]);
+}
+
+#[test]
+fn missing_data_say_where_to_put_them() {
+    let folder = TempDir::new().expect("a folder");
+    fails_with(ctrbench().args(["data", "inspect", "movielens-1m"]), &["--data-dir", "CTRBENCH_DATA", "movielens-1m"]);
+    fails_with(
+        ctrbench().args(["data", "inspect", "movielens-1m", "--data-dir"]).arg(folder.path()),
+        &["does not exist", "grouplens.org"],
+    );
+}
+
+#[test]
+fn lists_of_models_corrections_and_dataset_facts() {
+    let folder = TempDir::new().expect("a folder");
+    let stdout = |command: &mut Command| {
+        let output = command.output().expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let corrections = stdout(ctrbench().arg("corrections"));
+    for name in ["prior-alignment", "cloud-anchored", "logit-adjustment", "l2-sp", "2007.07314"] {
+        assert!(corrections.contains(name), "{corrections}");
+    }
+    let cache = format!("cache_dir={}", folder.path().join("cache").display());
+    let facts = stdout(ctrbench().args(["data", "inspect", "synthetic", "--json", "--set", &cache]));
+    let facts: serde_json::Value = serde_json::from_str(&facts).expect("JSON");
+    let models = stdout(ctrbench().args(["models", "--json", "--set", &format!("dataset.{cache}")]));
+    let models: serde_json::Value = serde_json::from_str(&models).expect("JSON");
+    let rows: u64 =
+        facts["fields"].as_array().expect("fields").iter().filter_map(|field| field["vocabulary_size"].as_u64()).sum();
+    let lr = &models.as_array().expect("a list")[0];
+    assert_eq!((&lr["name"], &lr["embedding_parameters"]), (&"lr".into(), &rows.into()), "{models}");
+}
