@@ -1,0 +1,25 @@
+# The main job on the built-in synthetic dataset.
+quickstart:
+    cargo run --release -- run configs/quickstart.toml
+
+# Every test.
+test:
+    cargo test --release --workspace
+
+# Formatting, lints and documentation.
+lint:
+    cargo fmt --all --check
+    cargo clippy --release --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+
+# Criterion benchmarks.
+bench:
+    cargo bench -p ctrbench-benches
+
+# MovieLens-1M; data_dir holds the subfolder movielens-1m.
+movielens data_dir:
+    cargo run --release -- run configs/movielens-1m.toml --data-dir {{ quote(data_dir) }}
+
+# KuaiRand-Pure; data_dir holds the subfolder kuairand-pure.
+kuairand data_dir:
+    cargo run --release -- run configs/kuairand-pure.toml --data-dir {{ quote(data_dir) }}
