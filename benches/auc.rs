@@ -1,7 +1,8 @@
-//! Metrics of a million predictions of ten thousand users, on one thread: pooled AUC alone, and all metrics.
+//! Metrics of a million predictions of ten thousand users: pooled AUC alone, all metrics, and all metrics with intervals
+//! from 200 resamples of users on two threads.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ctr_metrics::{Scored, auc, evaluate};
+use ctr_metrics::{Bootstrap, Scored, auc, evaluate, evaluate_with_intervals};
 use ctr_nn::seeded_rng;
 use rand::Rng;
 
@@ -18,6 +19,10 @@ fn metrics(criterion: &mut Criterion) {
     group.sample_size(10).throughput(Throughput::Elements(SAMPLES as u64));
     group.bench_function("auc", |bencher| bencher.iter(|| auc(&logits, &labels)));
     group.bench_function("all", |bencher| bencher.iter(|| evaluate(&scored)));
+    let pool = ctrbench_benches::two_threads();
+    group.bench_function("all_with_intervals", |bencher| {
+        bencher.iter(|| pool.install(|| evaluate_with_intervals(&scored, None, &Bootstrap::default())));
+    });
 }
 
 criterion_group!(benches, metrics);

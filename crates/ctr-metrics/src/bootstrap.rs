@@ -12,6 +12,7 @@ use crate::MetricError;
 
 /// Settings of a bootstrap over users.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Bootstrap {
     /// Number of resamples, at least 1.
     pub resamples: usize,
@@ -19,6 +20,12 @@ pub struct Bootstrap {
     pub confidence: f64,
     /// Seed of the draws. Resample `r` uses stream `r`, so it is the same whichever thread draws it.
     pub seed: u64,
+}
+
+impl Default for Bootstrap {
+    fn default() -> Self {
+        Self { resamples: 200, confidence: 0.95, seed: 0 }
+    }
 }
 
 impl Bootstrap {

@@ -1,7 +1,5 @@
 //! Intervals and paired changes.
 
-use std::time::Instant;
-
 use ctr_metrics::*;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -166,18 +164,4 @@ proptest! {
             }
         }
     }
-}
-
-/// Prints the time of the size that a run on MovieLens-1M has: 200,000 samples, 6,000 users, 200 resamples, a baseline.
-/// `cargo test --release -p ctr-metrics -- --ignored --nocapture`
-#[test]
-#[ignore = "a timing, for a quiet machine"]
-fn two_hundred_resamples_of_movielens_size_take_less_than_a_second_on_one_thread() {
-    let candidate = draw(6_000, 33, 6);
-    let baseline = with_logits(&candidate, |logit| (logit * 3.0).sin());
-    let started = Instant::now();
-    in_pool(1, || evaluate_with_intervals(&candidate.scored(), Some(&baseline.scored()), &BOOTSTRAP).expect("sound"));
-    let seconds = started.elapsed().as_secs_f64();
-    println!("{seconds:.3} s");
-    assert!(seconds < 1.0, "{seconds} s");
 }

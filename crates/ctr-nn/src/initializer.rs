@@ -18,11 +18,27 @@ pub enum Initializer {
     XavierNormal,
     /// Uniform in `±sqrt(6 / (fan_in + fan_out))`.
     XavierUniform,
-    /// Uniform in `±1 / sqrt(fan_in)`: PyTorch's default for a linear layer.
+    /// Uniform in `±1 / sqrt(fan_in)`: PyTorch's default for a linear layer's weight.
     FanInUniform,
 }
 
 impl Initializer {
+    /// Says what is wrong with the settings, if anything is.
+    ///
+    /// # Errors
+    /// A message that names the key, the value and the admissible range.
+    pub fn validate(self) -> std::result::Result<(), String> {
+        match self {
+            Initializer::Normal(std) if !(std.is_finite() && std >= 0.0) => {
+                Err(format!("initializer normal is {std}; it must be at least 0"))
+            }
+            Initializer::Constant(value) if !value.is_finite() => {
+                Err(format!("initializer constant is {value}; it must be a finite number"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Draws a tensor of `shape`. Fans are the last two dimensions.
     ///
     /// # Errors

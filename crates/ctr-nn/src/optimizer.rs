@@ -72,14 +72,17 @@ impl OptimizerConfig {
                 return Err(format!("{name} is {beta}; it must be in [0, 1)"));
             }
         }
-        if self.epsilon.is_some_and(|epsilon| !(epsilon.is_finite() && epsilon >= 0.0)) {
-            return Err("epsilon must be at least 0".into());
+        if self.epsilon.is_some_and(|epsilon| !(epsilon.is_finite() && epsilon > 0.0)) {
+            return Err("epsilon must be positive".into());
         }
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
             return Err(format!("weight_decay is {}; it must be at least 0", self.weight_decay));
         }
         if self.weight_decay > 0.0 && self.algorithm != Algorithm::Adamw {
-            return Err("weight_decay belongs to adamw; use l2 with the other rules".into());
+            return Err(
+                "weight_decay belongs to adamw; with another rule use training.l2_embedding and training.l2_dense"
+                    .into(),
+            );
         }
         Ok(())
     }

@@ -44,12 +44,12 @@ pub enum MethodError {
         /// What there is.
         known: String,
     },
-    /// Two corrections or two scopes.
+    /// Two corrections, two scopes or `l2-sp` twice.
     #[error("method `{method}` names two {what}s; keep one")]
     Twice {
         /// The whole name.
         method: String,
-        /// `correction` or `scope`.
+        /// `correction`, `scope` or `l2-sp`.
         what: &'static str,
     },
 }
@@ -76,6 +76,9 @@ impl Method {
                 }
                 scope = new_scope;
             } else if part == "l2-sp" {
+                if l2_sp {
+                    return Err(twice("l2-sp"));
+                }
                 l2_sp = true;
             } else if let Some(found) = CORRECTIONS.iter().find(|correction| correction.name == part) {
                 if correction.is_some() {
@@ -97,7 +100,7 @@ impl Method {
 
 fn known() -> String {
     let corrections = CORRECTIONS.iter().map(|correction| correction.name);
-    let references = REFERENCE_METHODS.iter().map(|(name, ..)| *name);
+    let references = REFERENCE_METHODS.iter().map(|(name, ..)| *name).filter(|name| *name != CLOUD);
     corrections.chain(references).collect::<Vec<_>>().join(", ")
 }
 

@@ -27,7 +27,7 @@ impl PlantedDrift {
     /// A message that names the key, the value and the admissible range.
     pub fn validate(&self) -> Result<(), String> {
         if self.target_ctrs.is_empty() {
-            return Err("target_ctrs is empty; give at least one CTR between 0 and 1".into());
+            return Err("target_ctrs is empty; give at least one CTR in [0, 1]".into());
         }
         match self.target_ctrs.iter().find(|ctr| !(0.0..=1.0).contains(*ctr)) {
             Some(ctr) => Err(format!("target_ctrs holds {ctr}; each must be in [0, 1]")),

@@ -22,9 +22,9 @@ pub struct ModelRecord {
     pub embedding_update: String,
     /// Name of the optimizer.
     pub optimizer: String,
-    /// Seconds of training, validation included.
+    /// Seconds of training steps over all epochs, without validation and checkpoints.
     pub train_seconds: f64,
-    /// Training samples per second of training.
+    /// Training samples per second of training steps.
     pub train_rows_per_second: f64,
     /// Validation metric after each epoch.
     pub train_metric_history: Vec<f64>,

@@ -52,7 +52,7 @@ pub struct RunConfig {
     #[serde(default)]
     pub planted_drift: PlantedDrift,
     /// Intervals over users.
-    #[serde(default = "default_bootstrap")]
+    #[serde(default)]
     pub bootstrap: Bootstrap,
     /// Settings by model name; `kind` names the architecture where the name is another one.
     #[serde(default)]
@@ -105,10 +105,6 @@ fn default_protocols() -> Vec<Protocol> {
     vec![Protocol::Natural, Protocol::PlantedDrift]
 }
 
-fn default_bootstrap() -> Bootstrap {
-    Bootstrap { resamples: 200, confidence: 0.95, seed: 0 }
-}
-
 impl RunConfig {
     /// Reads the file (or the built-in quickstart), applies `--set` and `--data-dir`, and checks every value.
     pub fn load(args: &ConfigArgs) -> Result<Self> {
@@ -142,6 +138,7 @@ impl RunConfig {
             toml::from_str(text).map_err(in_file)?
         } else {
             let mut table: Table = text.parse().map_err(in_file)?;
+            insert_default_optimizers(&mut table)?;
             for assignment in set {
                 overrides::apply(&mut table, assignment)?;
             }
@@ -155,6 +152,10 @@ impl RunConfig {
 
     /// Checks every value and fills in the defaults of every model.
     pub fn resolve(mut self) -> Result<Self> {
+        if !ctr_data::known_names().contains(&self.dataset.name.as_str()) {
+            bail!("dataset.name is `{}`; known: {}", self.dataset.name, ctr_data::known_names().join(", "));
+        }
+        self.dataset.validate().context("dataset")?;
         self.training.validate().map_err(|message| anyhow!("training.{message}"))?;
         self.fine_tuning.validate().map_err(|message| anyhow!("fine_tuning.{message}"))?;
         self.planted_drift.validate().map_err(|message| anyhow!("planted_drift.{message}"))?;
@@ -173,7 +174,13 @@ impl RunConfig {
         }
         unique("seeds", &self.seeds)?;
         unique("models", &self.models)?;
+        // It always runs, as the baseline.
+        self.methods.retain(|name| name != CLOUD);
         unique("methods", &self.methods)?;
+        unique("protocols", &self.protocols.iter().map(|protocol| protocol.name()).collect::<Vec<_>>())?;
+        if let Some(seed) = self.seeds.iter().find(|seed| i64::try_from(**seed).is_err()) {
+            bail!("seeds lists {seed}; the largest that TOML can hold is {}", i64::MAX);
+        }
         self.fine_tuning_methods()?;
         self.device()?;
         if let Some(name) = self.model.keys().find(|name| !self.models.contains(name)) {
@@ -181,21 +188,34 @@ impl RunConfig {
         }
         for name in &self.models {
             let settings = self.model.remove(name).unwrap_or_default();
-            self.model.insert(name.clone(), models::resolve(name, settings)?);
+            let resolved = models::resolve(name, settings, self.dataset.history_length)?;
+            self.model.insert(name.clone(), resolved);
         }
         Ok(self)
     }
 
     /// The methods that fine-tune: all but `cloud`, which always runs.
     pub fn fine_tuning_methods(&self) -> Result<Vec<Method>> {
-        let names = self.methods.iter().filter(|name| *name != CLOUD);
-        names.map(|name| Method::parse(name).context("methods")).collect()
+        self.methods.iter().map(|name| Method::parse(name).context("methods")).collect()
     }
 
     /// The device by name.
     pub fn device(&self) -> Result<DeviceChoice> {
         self.device.parse().context("device")
     }
+}
+
+/// Gives a change of one optimizer key something to change where the file names no optimizer.
+fn insert_default_optimizers(table: &mut Table) -> Result<()> {
+    for (part, optimizer) in
+        [("training", TrainingConfig::default().optimizer), ("fine_tuning", FineTuningConfig::default().optimizer)]
+    {
+        let named = table.get(part).and_then(|part| part.get("optimizer")).is_some();
+        if !named {
+            overrides::set(table, &format!("{part}.optimizer"), Value::try_from(optimizer)?)?;
+        }
+    }
+    Ok(())
 }
 
 fn unique<T: PartialEq + std::fmt::Display>(key: &str, values: &[T]) -> Result<()> {

@@ -11,7 +11,7 @@ pub struct Entry {
     /// The paper.
     pub source: &'static str,
     build: fn(Table, &ModelInput) -> Result<Box<dyn CtrModel>>,
-    resolve: fn(Table) -> Result<Table>,
+    resolve: fn(Table, &ModelInput) -> Result<Table>,
 }
 
 /// Every model.
@@ -35,19 +35,24 @@ fn build_as<C: ModelConfig>(settings: Table, input: &ModelInput) -> Result<Box<d
     read::<C>(settings)?.build(input).map_err(|message| anyhow!(message))
 }
 
-fn resolve_as<C: ModelConfig>(settings: Table) -> Result<Table> {
+fn resolve_as<C: ModelConfig>(settings: Table, smallest: &ModelInput) -> Result<Table> {
     let config = read::<C>(settings)?;
-    // The structure of one field and row is enough to have every value checked before data are loaded.
-    let smallest = ModelInput { fields: 1, item_field: 0, table_rows: 1, history_length: 1 };
-    config.build(&smallest).map_err(|message| anyhow!(message))?;
+    config.build(smallest).map_err(|message| anyhow!(message))?;
     Ok(Table::try_from(config)?)
 }
 
 /// The settings of the model `name` with every default filled in.
-pub fn resolve(name: &str, mut settings: Table) -> Result<Table> {
+pub fn resolve(name: &str, mut settings: Table, history_length: usize) -> Result<Table> {
+    let in_a_file_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.is_empty() || !name.chars().all(in_a_file_name) {
+        bail!("models lists `{name}`; use letters, digits, - and _ only, since files are named after it");
+    }
     let entry = find(name, &settings)?;
+    // The structure of one field and row is enough to have every value checked before data are loaded.
+    let smallest = ModelInput { fields: 1, item_field: 0, table_rows: 1, history_length };
     settings.remove("kind");
-    let mut resolved = (entry.resolve)(settings).map_err(|error| error.context(format!("[model.{name}]")))?;
+    let mut resolved =
+        (entry.resolve)(settings, &smallest).map_err(|error| error.context(format!("[model.{name}]")))?;
     resolved.insert("kind".into(), Value::String(entry.name.into()));
     Ok(resolved)
 }

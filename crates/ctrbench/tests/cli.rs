@@ -14,12 +14,11 @@ fn ctrbench() -> Command {
 fn tiny(folder: &Path) -> Command {
     let config = folder.join("tiny.toml");
     let text = format!(
-        "name = 'tiny'\nseeds = [1, 2]\nresults_dir = '{0}/results'\nmodels = ['lr', 'deepfm']\n\
+        "name = 'tiny'\nseeds = [1, 2]\nresults_dir = '{0}/results'\nmodels = ['lr', 'deepfm', 'din']\n\
          methods = ['none', 'prior-alignment', 'bias-only']\n\
          [dataset]\nname = 'synthetic'\ncache_dir = '{0}/cache'\nhistory_length = 5\n\
          [dataset.synthetic]\nusers = 80\nitems = 60\nrows_per_user = 40.0\n\
-         [training]\nbatch_size = 128\nepochs = 2\n[fine_tuning]\nmin_samples = 5\n[bootstrap]\nresamples = 20\n\
-         confidence = 0.95\nseed = 0\n",
+         [training]\nbatch_size = 128\nepochs = 2\n[fine_tuning]\nmin_samples = 5\n[bootstrap]\nresamples = 20\n",
         folder.display()
     );
     fs::write(&config, text).expect("writable");
@@ -75,10 +74,10 @@ fn a_run_prints_tables_and_leaves_every_file() {
     let record: serde_json::Value =
         serde_json::from_slice(&fs::read(run.join("run.json")).expect("readable")).expect("JSON");
     assert_eq!(record["finished"], true);
-    assert_eq!(record["models"].as_array().map(Vec::len), Some(4));
-    // 2 models x 2 seeds x 2 protocols x (cloud + 3 methods)
+    assert_eq!(record["models"].as_array().map(Vec::len), Some(6));
+    // 3 models x 2 seeds x 2 protocols x (cloud + 3 methods)
     let cells = record["cells"].as_array().expect("cells");
-    assert_eq!(cells.len(), 32);
+    assert_eq!(cells.len(), 48);
     for cell in cells.iter().filter(|cell| cell["method"] == "bias-only") {
         assert_eq!(cell["change"]["gauc"]["value"], 0.0, "{cell}");
     }
@@ -149,6 +148,12 @@ fn wrong_configurations_name_the_key_and_the_remedy() {
         ("model.deepfm.hidden=[1]", &["[model.deepfm]", "unknown field `hidden`"]),
         ("methods=['magic']", &["`magic` in method `magic` is not known", "prior-alignment"]),
         ("dataset.name=netflix", &["netflix", "known: "]),
+        ("dataset.history_length=0", &["history_length"]),
+        ("fine_tuning.optimizer.learning_rate=0", &["fine_tuning.optimizer.learning_rate is 0; it must be positive"]),
+        ("bootstrap.samples=3", &["unknown field `samples`"]),
+        ("protocols=['natural', 'natural']", &["protocols lists natural twice"]),
+        ("seeds=[-1]", &["seeds=[-1]"]),
+        ("models=['a/b']", &["models lists `a/b`; use letters"]),
         ("dataset.test_fraction=1.5", &["test_fraction", "1.5"]),
         ("planted_drift.target_ctrs=[1.2]", &["target_ctrs holds 1.2; each must be in [0, 1]"]),
         ("device=tpu", &["device `tpu` is not known; use cpu, cuda"]),

@@ -48,7 +48,7 @@ impl MlpConfig {
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(format!("dropout is {}; it must be in [0, 1)", self.dropout));
         }
-        Ok(())
+        self.initializer.validate()
     }
 }
 

@@ -116,15 +116,3 @@ fn plots_repeat_byte_for_byte() {
         assert!(bytes(&first) == bytes(&second), "{file}");
     }
 }
-
-/// Writes the report of a large made-up run, for the eye. Prints the folder.
-/// `cargo test --release -p ctr-report --test report -- --ignored --nocapture`
-#[test]
-#[ignore = "for the eye"]
-fn plots_to_look_at() {
-    let results = std::env::temp_dir().join("ctr-report");
-    let folder = RunFolder::create(&results, "made-up", SystemTime::now()).expect("creatable");
-    write_report(&made_up::record(&[1, 2, 3], 5, 12), &made_up::users(&[1, 2, 3], 2, 12, 3_000), &folder)
-        .expect("writable");
-    println!("{}", folder.path().display());
-}
