@@ -170,7 +170,7 @@ fn wrong_configurations_name_the_key_and_the_remedy() {
 fn a_syntax_error_names_the_line() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("broken.toml");
-    fs::write(&path, "name = 'x'\nseeds = [1\n[dataset]\nname = 'synthetic'\n").expect("writable");
+    fs::write(&path, "name = 'x'\nseeds = = 1\n[dataset]\nname = 'synthetic'\n").expect("writable");
     fails_with(ctrbench().arg("run").arg(&path), &["broken.toml", "line 2"]);
     fs::write(&path, "name = 'x'\n[dataset]\nname = 'synthetic'\n[training]\nepoch = 3\n").expect("writable");
     fails_with(ctrbench().arg("run").arg(&path), &["line 5", "unknown field `epoch`", "`epochs`"]);
