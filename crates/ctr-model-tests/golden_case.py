@@ -43,7 +43,7 @@ class Parameters(dict):
         return F.batch_norm(x, *running, *scale, training=training, momentum=0.1, eps=eps)
 
     def dice(self, name, x, training):
-        p = torch.sigmoid(self.batch_norm(f"{name}.norm", x, training, affine=False, eps=1e-8))
+        p = torch.sigmoid(self.batch_norm(f"{name}.dice", x, training, affine=False, eps=1e-8))
         return p * x + (1 - p) * self(f"{name}.alpha", x.shape[-1]) * x
 
     def prelu(self, name, x):

@@ -1,4 +1,4 @@
-//! The split guard: runs on every load and refuses leaks.
+//! The split guard: runs whenever a dataset is encoded and refuses leaks; what the cache holds has passed it.
 
 use std::ops::Range;
 

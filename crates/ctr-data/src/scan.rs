@@ -66,12 +66,13 @@ fn data_type(kind: ColumnType) -> DataType {
 }
 
 fn values(column: &Column, kind: ColumnType) -> Option<Values> {
+    // An empty cell of text is read as empty text, so a missing value is a row that ended early.
+    if column.null_count() > 0 {
+        return None;
+    }
     if kind == ColumnType::Text {
         let text = column.str().ok()?.iter().map(|value| value.unwrap_or_default().to_owned());
         return Some(Values::Text(text.collect()));
-    }
-    if column.null_count() > 0 {
-        return None;
     }
     if kind == ColumnType::Number {
         let numbers: Vec<f64> = column.f64().ok()?.into_no_null_iter().collect();

@@ -66,5 +66,5 @@ impl Activation {
 }
 
 fn dice_norm(name: &str, features: usize) -> BatchNorm {
-    BatchNorm { name: format!("{name}.norm"), features, affine: false, epsilon: DICE_EPSILON }
+    BatchNorm { name: format!("{name}.dice"), features, affine: false, epsilon: DICE_EPSILON }
 }

@@ -97,3 +97,22 @@ fn adamw() -> Result<()> {
     }
     assert_close(&ours, &theirs)
 }
+
+/// Both normalise, under names of their own.
+#[test]
+fn dice_after_batch_norm() -> Result<()> {
+    let config =
+        MlpConfig { hidden_units: vec![4], activation: Activation::Dice, batch_norm: true, ..MlpConfig::default() };
+    let mlp = Mlp::new("mlp", 3, &config);
+    let parameters = Parameters::initialize(mlp.parameters(), 3, &Device::Cpu)?;
+    let mut leaves = Leaves::default();
+    for spec in parameters.specs() {
+        leaves.insert(&spec.name, parameters.get(&spec.name)?.as_tensor().clone());
+    }
+    let mut training = Context::training(seeded_rng(1, "unused", 0));
+    let y = mlp.forward(&wave(&[5, 3], 0.9)?.unsqueeze(0)?, &leaves, &mut training)?;
+    assert_eq!(y.dims(), [1, 5, 4]);
+    let layers: Vec<&str> = training.norm_statistics.iter().map(|seen| seen.layer.as_str()).collect();
+    assert_eq!(layers, ["mlp.0.norm", "mlp.0.dice"]);
+    Ok(())
+}

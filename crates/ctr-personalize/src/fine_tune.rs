@@ -3,7 +3,9 @@
 use crate::{Corrected, FineTuningConfig, LocalSet, Method, PersonalizeError, Tasks, UserTask, chunk::EncodedChunk};
 use candle_core::{Device, Tensor, Var};
 use ctr_data::Dataset;
-use ctr_nn::{Context, CtrModel, Kind, Leaves, Parameters, Rows, Step, bce_with_logits, gather_rows, seeded_rng};
+use ctr_nn::{
+    Context, CtrModel, Group, Kind, Leaves, Parameters, Rows, Step, bce_with_logits, gather_rows, seeded_rng,
+};
 use ctr_train::RowMapPool;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -56,8 +58,8 @@ impl<'a> FineTuner<'a> {
 
     /// Fine-tunes a copy for every user and scores the user's test samples with it.
     ///
-    /// Users with similar numbers of steps share a chunk; chunks run in parallel on the caller's rayon pool. Neither
-    /// the chunk's company nor the number of threads changes a user's result.
+    /// Users with similar numbers of steps share a chunk; chunks run in parallel on the caller's rayon pool. The number
+    /// of threads changes no bit of a result; the chunk's company changes a user's scores by rounding at most.
     ///
     /// # Errors
     /// If a copy diverges or a tensor operation fails.
@@ -103,6 +105,9 @@ impl<'a> FineTuner<'a> {
         let clamped = corrected.iter().filter(|corrected| corrected.used_shrunk_ctr).count() as u64;
         let targets: Vec<Targets> = corrected.into_iter().map(Targets::new).collect();
         self.tune(&chunk, &replicas, users, &targets, seed)?;
+        if replicas.only_bias_moved() {
+            return Ok((self.shifted_cloud_logits(users, &replicas.bias_shifts(self)?), clamped));
+        }
         let scores =
             self.model.forward(&replicas.leaves, &chunk.test_batch(self.device)?, &mut Context::inference())?;
         let scores = scores.to_vec2::<f32>()?;
@@ -111,6 +116,15 @@ impl<'a> FineTuner<'a> {
             row
         });
         Ok((logits.collect(), clamped))
+    }
+
+    /// The cloud's test logits of each user plus its own constant.
+    fn shifted_cloud_logits(&self, users: &[&UserTask], shifts: &[f32]) -> Vec<Vec<f32>> {
+        let of_user = |(task, &shift): (&&UserTask, &f32)| {
+            let cloud: Vec<f32> = task.test.iter().map(|&i| self.cloud_logits[i as usize]).collect();
+            shift_keeping_order(&cloud, shift)
+        };
+        users.iter().zip(shifts).map(of_user).collect()
     }
 
     fn correct(&self, task: &UserTask, method: &Method) -> Corrected {
@@ -200,6 +214,7 @@ struct Replicas {
 
 /// A parameter that moves.
 struct Trained {
+    group: Group,
     leaf: Var,
     state: Option<Var>,
     /// The cloud's values, if L2-SP pulls toward them.
@@ -227,9 +242,26 @@ impl Replicas {
             let leaf = Var::from_tensor(&value)?;
             leaves.insert(&spec.name, leaf.as_tensor().clone());
             let state = tuner.config.optimizer.new_state(&leaf)?;
-            trained.push(Trained { leaf, state, anchor: method.l2_sp.then_some(value), rows_per_replica });
+            trained.push(Trained {
+                group: spec.group,
+                leaf,
+                state,
+                anchor: method.l2_sp.then_some(value),
+                rows_per_replica,
+            });
         }
         Ok(Self { leaves, trained })
+    }
+
+    /// Whether the output bias is all that was trained.
+    fn only_bias_moved(&self) -> bool {
+        matches!(&self.trained[..], [only] if only.group == Group::OutputBias)
+    }
+
+    /// How far each replica's output bias moved.
+    fn bias_shifts(&self, tuner: &FineTuner) -> candle_core::Result<Vec<f32>> {
+        let cloud = tuner.cloud.get("bias")?.as_detached_tensor();
+        self.leaves.get("bias")?.broadcast_sub(&cloud)?.flatten_all()?.to_vec1()
     }
 
     /// Updates every replica that had samples in this step.
@@ -269,9 +301,46 @@ impl Replicas {
     }
 }
 
+/// `logit + shift` for every logit. A constant reorders nothing, but adding it in `f32` can make two logits equal; such
+/// a pair is kept one unit in the last place apart, so that ranking within the user stays exactly what it was.
+fn shift_keeping_order(logits: &[f32], shift: f32) -> Vec<f32> {
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|&a, &b| logits[a].total_cmp(&logits[b]));
+    let mut shifted = vec![0f32; logits.len()];
+    let mut previous: Option<usize> = None;
+    for i in order {
+        let sum = logits[i] + shift;
+        shifted[i] = match previous {
+            Some(before) if logits[before] == logits[i] => shifted[before],
+            Some(before) if sum <= shifted[before] => shifted[before].next_up(),
+            _ => sum,
+        };
+        previous = Some(i);
+    }
+    shifted
+}
+
 /// Repeats along the first dimension only.
 fn repeats(count: usize, rank: usize) -> Vec<usize> {
     let mut repeats = vec![1; rank];
     repeats[0] = count;
     repeats
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shift_neither_makes_nor_breaks_ties() {
+        let close = 1.0f32.next_up();
+        let logits = [close, 1.0, -3.0, 1.0, close.next_up()];
+        let plain = logits.map(|logit| logit + 1000.0);
+        assert_eq!(plain[0], plain[1], "the case is one in which f32 makes a tie");
+        let shifted = shift_keeping_order(&logits, 1000.0);
+        for (i, j) in (0..5).flat_map(|i| (0..5).map(move |j| (i, j))) {
+            assert_eq!(logits[i].total_cmp(&logits[j]), shifted[i].total_cmp(&shifted[j]));
+        }
+        assert!(shifted.iter().zip(plain).all(|(a, b)| (a - b).abs() < 2e-4));
+    }
 }

@@ -24,6 +24,7 @@ pub struct TrainingConfig {
     /// Epochs without improvement before training stops; the best epoch is kept.
     pub patience: usize,
     /// The step size is multiplied by this after an epoch without improvement; 1 leaves it as it is.
+    /// Below 1 it wants a patience above 1, else the epoch that lowers the step size also ends training.
     pub learning_rate_factor: f64,
     /// Pieces that a batch is cut into and computed in parallel. Part of the result, unlike the thread count.
     pub shards: usize,

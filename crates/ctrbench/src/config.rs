@@ -167,9 +167,9 @@ impl RunConfig {
             }
         }
         let Bootstrap { resamples, confidence, .. } = self.bootstrap;
-        if resamples == 0 || !(confidence > 0.0 && confidence < 1.0) {
+        if resamples == 0 || confidence != 0.95 {
             bail!(
-                "bootstrap has {resamples} resamples at confidence {confidence}; use at least 1, and a confidence in (0, 1)"
+                "bootstrap has {resamples} resamples at confidence {confidence}; use at least 1 resample, and 0.95, which is what tables and plots are labelled with"
             );
         }
         unique("seeds", &self.seeds)?;

@@ -122,6 +122,59 @@ fn one_and_two_threads_and_a_resumed_run_give_the_same_bytes() {
     assert!(users(&runs(folder.path())[2]) != before, "another seed gives other users");
 }
 
+/// A method that diverges loses nothing of the methods before it, and a resumed run that fails loses nothing of the run.
+#[test]
+fn a_failing_run_keeps_what_was_finished() {
+    let folder = TempDir::new().expect("a folder");
+    let diverging = "fine_tuning.optimizer.learning_rate=1e30";
+    let methods = "methods=['bias-only', 'none', 'shift']";
+    let models = "models=['deepfm']";
+    fails_with(
+        tiny(folder.path()).args(["--quiet", "--set", methods, "--set", models, "--set", diverging]),
+        &["with `none`", "lower fine_tuning"],
+    );
+    let run = runs(folder.path()).remove(0);
+    let cells = |run: &Path| {
+        let record: serde_json::Value =
+            serde_json::from_slice(&fs::read(run.join("run.json")).expect("readable")).expect("JSON");
+        assert_eq!(record["models"].as_array().map(Vec::len).unwrap_or_default().min(1), 1);
+        record["cells"].as_array().map(Vec::len)
+    };
+    assert_eq!(cells(&run), Some(2), "cloud and bias-only");
+    assert!(run.join("users.parquet").exists() && run.join("tables/natural.md").exists());
+
+    tiny(folder.path()).arg("--quiet").assert().success();
+    let run = runs(folder.path()).remove(1);
+    let before =
+        [fs::read(run.join("users.parquet")), fs::read(run.join("run.json"))].map(|file| file.expect("readable"));
+    let config = fs::read_to_string(run.join("config.toml")).expect("readable");
+    let broken = config.replace("learning_rate = 0.05", "learning_rate = 1e30");
+    assert_ne!(config, broken);
+    fs::write(run.join("config.toml"), broken).expect("writable");
+    fails_with(ctrbench().args(["run", "--quiet", "--resume"]).arg(&run), &["lower fine_tuning"]);
+    let after =
+        [fs::read(run.join("users.parquet")), fs::read(run.join("run.json"))].map(|file| file.expect("readable"));
+    assert!(before == after, "the earlier results are still there");
+}
+
+#[test]
+fn a_malformed_row_is_named_and_leaves_no_run_folder() {
+    let folder = TempDir::new().expect("a folder");
+    let data = folder.path().join("data/movielens-100k");
+    fs::create_dir_all(&data).expect("a folder");
+    fs::write(data.join("u.data"), "196\t242\t3\t881250949\n186\t302\tthree\t891717742\n").expect("writable");
+    fs::write(data.join("u.user"), "186|24|M|technician|85711\n196|53|F|other|94043\n").expect("writable");
+    let item = |id: u32| format!("{id}|Title (1995)|01-Jan-1995||http://x|0{}\n", "|0".repeat(18));
+    fs::write(data.join("u.item"), item(242) + &item(302)).expect("writable");
+    fails_with(
+        tiny(folder.path())
+            .args(["--quiet", "--set", "dataset.name=movielens-100k", "--data-dir"])
+            .arg(folder.path().join("data")),
+        &["u.data", "line 2", "rating", "three"],
+    );
+    assert!(!folder.path().join("results").exists());
+}
+
 #[test]
 fn quiet_writes_nothing_to_stderr_and_json_is_the_record() {
     let folder = TempDir::new().expect("a folder");

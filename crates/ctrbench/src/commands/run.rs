@@ -39,13 +39,15 @@ pub fn run(args: &RunArgs) -> Result<()> {
         .context("the threads could not be started; try a smaller --threads")?;
     let started = SystemTime::now();
     let record = pool.install(|| -> Result<_> {
+        let progress = Progress::new(Experiment::steps(&config), args.quiet, args.no_progress);
+        // Before the folder is made, so that missing or broken data leave none behind.
+        let dataset = ctr_data::load(&config.dataset, &|message| progress.line(message))?;
         let folder = match &args.resume {
             Some(path) => RunFolder::open(path)?,
             None => RunFolder::create(&config.results_dir, &config.name, started)?,
         };
-        let progress = Progress::new(Experiment::steps(&config), args.quiet, args.no_progress);
         progress.line(&format!("results go to {}", folder.path().display()));
-        let record = Experiment::new(config, device, folder.clone(), started, &progress)?.run()?;
+        let record = Experiment::new(config, device, dataset, folder.clone(), started, &progress)?.run()?;
         progress.finish();
         Ok((record, folder))
     });

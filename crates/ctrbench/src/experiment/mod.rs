@@ -42,6 +42,8 @@ pub struct Experiment<'a> {
     record: RunRecord,
     users: UserRows,
     started: Instant,
+    /// Cells that an earlier process left in the folder: its files stay until this run has as many.
+    earlier_cells: usize,
     progress: &'a Progress,
 }
 
@@ -52,23 +54,26 @@ impl<'a> Experiment<'a> {
         (config.seeds.len() * config.models.len() * (1 + cells)) as u64
     }
 
-    /// Loads the dataset and writes the configuration and the first record.
+    /// Writes the configuration and, unless the folder holds an earlier process's results, the first record.
     pub fn new(
         config: RunConfig,
         device: Device,
+        dataset: Dataset,
         folder: RunFolder,
         started: SystemTime,
         progress: &'a Progress,
     ) -> Result<Self> {
         folder.write_config(&toml::to_string(&config)?)?;
-        let clock = Instant::now();
-        let dataset = ctr_data::load(&config.dataset, &|message| progress.line(message))?;
-        let mut record = records::new_record(&config, &dataset, &folder, started)?;
-        record.phases_seconds.insert("load".into(), clock.elapsed().as_secs_f64());
-        folder.write_record(&record)?;
+        let record = records::new_record(&config, &dataset, &folder, started)?;
+        let earlier = folder.path().join("run.json");
+        let earlier_cells = if earlier.exists() { RunRecord::read(&earlier)?.cells.len() } else { 0 };
+        if earlier_cells == 0 {
+            folder.write_record(&record)?;
+        }
         let users = UserRows::new(dataset.user_keys.clone(), dataset.global_ctr());
         let methods = config.fine_tuning_methods()?;
-        Ok(Self { config, methods, device, dataset, folder, record, users, started: clock, progress })
+        let clock = Instant::now();
+        Ok(Self { config, methods, device, dataset, folder, record, users, started: clock, earlier_cells, progress })
     }
 
     /// Walks every seed and model; files are rewritten whenever a protocol is complete.
@@ -79,11 +84,14 @@ impl<'a> Experiment<'a> {
             for name in self.config.models.clone() {
                 self.progress.now(&format!("{name}, seed {seed}: training in the cloud"));
                 let cloud = train_cloud(&mut self, &name, seed)?;
+                self.write_record()?;
                 self.progress.advance(1);
                 for protocol in self.config.protocols.clone() {
                     let tasks = if protocol == Protocol::Natural { &natural } else { &planted };
-                    self.fine_tune(&name, seed, protocol, tasks, &cloud)?;
+                    let result = self.fine_tune(&name, seed, protocol, tasks, &cloud);
+                    // Also after an error: the methods before the one that failed have their results.
                     self.write()?;
+                    result?;
                 }
             }
         }
@@ -119,10 +127,17 @@ impl<'a> Experiment<'a> {
         let mut outcomes = vec![judge_cloud(&judge, &label, &baseline, &cloud_logits)];
         lap("evaluate");
         self.progress.advance(1);
+        let mut failure = None;
         for method in methods {
             self.progress.now(&format!("{name}, seed {seed}, {}: {}", protocol.name(), method.name));
             let fine_tuning = Instant::now();
-            let tuned = tuner.run(tasks, method, seed)?;
+            let tuned = match tuner.run(tasks, method, seed) {
+                Ok(tuned) => tuned,
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            };
             let fine_tune_seconds = fine_tuning.elapsed().as_secs_f64();
             lap("fine-tune");
             outcomes.push(judge_method(&judge, &label, method, &baseline, &cloud_logits, &tuned, fine_tune_seconds)?);
@@ -138,6 +153,9 @@ impl<'a> Experiment<'a> {
             self.record.curve.extend(outcome.curve);
             self.users.push(outcome.users)?;
         }
+        if let Some(error) = failure {
+            return Err(error.into());
+        }
         let passes = (tasks.users.len() * self.methods.len()) as f64;
         self.progress.line(&format!(
             "{name}, seed {seed}, {}: {} users x {} methods fine-tuned, {:.0} users/s",
@@ -149,11 +167,23 @@ impl<'a> Experiment<'a> {
         Ok(())
     }
 
-    /// Writes everything found so far.
-    fn write(&mut self) -> Result<()> {
+    /// Writes the record as it is now.
+    fn write_record(&mut self) -> Result<()> {
+        if self.record.cells.len() < self.earlier_cells {
+            return Ok(());
+        }
         self.record.wall_seconds = self.started.elapsed().as_secs_f64();
         self.record.peak_memory_bytes = peak_memory_bytes();
+        Ok(self.folder.write_record(&self.record)?)
+    }
+
+    /// Writes everything found so far.
+    fn write(&mut self) -> Result<()> {
+        if self.record.cells.len() < self.earlier_cells {
+            return Ok(());
+        }
         let clock = Instant::now();
+        self.write_record()?;
         write_report(&self.record, &self.users, &self.folder)?;
         *self.record.phases_seconds.entry("report".into()).or_default() += clock.elapsed().as_secs_f64();
         Ok(())

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use ctr_data::Dataset;
 use ctr_personalize::Tasks;
 use ctr_report::{CodeRecord, RunFolder, RunRecord, SCHEMA_VERSION, SystemRecord, rfc3339_utc};
-use std::{collections::BTreeMap, path::Path, time::SystemTime};
+use std::{collections::BTreeMap, time::SystemTime};
 
 /// Which cell of the comparison is being filled.
 pub struct CellLabel<'a> {
@@ -19,8 +19,8 @@ pub fn new_record(config: &RunConfig, dataset: &Dataset, folder: &RunFolder, sta
     let features = [("cuda", cfg!(feature = "cuda")), ("metal", cfg!(feature = "metal"))];
     let code = CodeRecord {
         version: env!("CARGO_PKG_VERSION").into(),
-        commit: None,
-        dirty: None,
+        commit: option_env!("CTRBENCH_COMMIT").map(str::to_owned),
+        dirty: option_env!("CTRBENCH_DIRTY").map(|dirty| dirty == "true"),
         cargo_features: features.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()).collect(),
         profile: if cfg!(debug_assertions) { "debug" } else { "release" }.into(),
     };
@@ -31,7 +31,7 @@ pub fn new_record(config: &RunConfig, dataset: &Dataset, folder: &RunFolder, sta
         started_at: rfc3339_utc(started),
         wall_seconds: 0.0,
         finished: false,
-        code: code.with_git(Path::new(env!("CARGO_MANIFEST_DIR"))),
+        code,
         system: SystemRecord::collect(),
         config: serde_json::to_value(config)?,
         dataset: serde_json::to_value(&dataset.facts)?,
