@@ -21,10 +21,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if let Some(threads) = args.threads {
         config.threads = threads;
     }
-    if args.resume.is_some() {
-        if let Some(data_dir) = &args.config.data_dir {
-            config.dataset.data_dir = Some(data_dir.clone());
-        }
+    if let (Some(_), Some(data_dir)) = (&args.resume, &args.config.data_dir) {
+        config.dataset.data_dir = Some(data_dir.clone());
     }
     let config = config.resolve()?;
     let device = config.device()?.open()?;
