@@ -86,6 +86,16 @@ fn din_alone_equals_in_company() {
 }
 
 #[test]
+fn fm_alone_equals_in_company() {
+    alone_equals_in_company::<ctr_fm::FmConfig>();
+}
+
+#[test]
+fn dcn_alone_equals_in_company() {
+    alone_equals_in_company::<ctr_dcn::DcnConfig>();
+}
+
+#[test]
 fn lr_alone_equals_in_company() {
     alone_equals_in_company::<ctr_lr::LrConfig>();
 }

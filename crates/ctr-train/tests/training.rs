@@ -56,7 +56,7 @@ fn training_lowers_the_loss_and_ranks_the_validation_part() {
 fn a_resumed_run_ends_bit_for_bit_where_an_uninterrupted_one_does() {
     let folder = tempfile::tempdir().expect("a folder");
     let dataset = dataset(folder.path());
-    for algorithm in [Algorithm::Adam, Algorithm::Adagrad, Algorithm::Sgd] {
+    for algorithm in [Algorithm::Adam, Algorithm::Adamw, Algorithm::Adagrad, Algorithm::Sgd] {
         let config = TrainingConfig { optimizer: OptimizerConfig::new(algorithm, 0.01), ..config(5) };
         let path = folder.path().join(format!("{algorithm:?}.safetensors"));
         // The copy taken as the third epoch ends is what a process killed in the third epoch leaves behind.

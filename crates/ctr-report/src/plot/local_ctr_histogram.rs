@@ -23,13 +23,16 @@ pub(crate) struct LocalCtrHistogram {
 }
 
 impl LocalCtrHistogram {
-    /// `None` without users. The local sets of a protocol are the same for every model and method, so the first block of
-    /// each protocol shows them all.
+    /// `None` without users. The local sets of a protocol are the same for every model and method; where they differ by
+    /// seed (planted drift) the panel shows the first seed and says so.
     pub(crate) fn new(users: &UserRows) -> Option<Self> {
         let mut protocols: Vec<(String, Vec<f64>)> = Vec::new();
         for block in users.blocks().iter().filter(|block| !block.rows.is_empty()) {
-            if protocols.iter().all(|(protocol, _)| *protocol != block.protocol) {
-                protocols.push((block.protocol.clone(), block.rows.iter().map(|row| row.local_ctr).collect()));
+            if protocols.iter().all(|(protocol, _)| !protocol.starts_with(&block.protocol)) {
+                protocols.push((
+                    format!("{}, seed {}", block.protocol, block.seed),
+                    block.rows.iter().map(|row| row.local_ctr).collect(),
+                ));
             }
         }
         (!protocols.is_empty()).then(|| Self { global_ctr: users.global_ctr(), protocols })
