@@ -127,8 +127,10 @@ pub enum DataError {
         /// Last time of the official file.
         official_last: i64,
     },
-    /// The split guard found a leak; a defect of ctrbench, not of the data.
-    #[error("{dataset}: split guard: {check}: {detail}; this is a defect of ctrbench, please report it")]
+    /// The split guard found a leak: impressions that the source holds twice, or a defect of ctrbench.
+    #[error(
+        "{dataset}: split guard: {check}: {detail}; remove rows that the source holds twice; where it holds none twice, this is a defect of ctrbench, please report it"
+    )]
     Guard {
         /// Dataset name.
         dataset: String,

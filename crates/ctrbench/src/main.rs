@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     match commands::dispatch(cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            progress::write_line(&format!("error: {}", format!("{error:#}").trim_end()));
             ExitCode::from(FAILED)
         }
     }

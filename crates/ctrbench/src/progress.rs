@@ -1,7 +1,7 @@
 //! What is told to stderr while a command works.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 /// Where progress goes: a bar on a terminal, plain lines elsewhere, or nowhere.
 pub struct Progress {
@@ -24,8 +24,8 @@ impl Progress {
     /// Tells what happened.
     pub fn line(&self, message: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{message}")),
-            None if !self.quiet => eprintln!("{message}"),
+            Some(bar) => bar.suspend(|| write_line(message)),
+            None if !self.quiet => write_line(message),
             None => {}
         }
     }
@@ -50,4 +50,9 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Writes to stderr. A reader that went away (`ctrbench run … 2>&1 | head`) must not end a run, as `eprintln!` would.
+pub fn write_line(message: &str) {
+    let _ = writeln!(std::io::stderr(), "{message}");
 }

@@ -269,3 +269,17 @@ fn lists_of_models_corrections_and_dataset_facts() {
     let lr = &models.as_array().expect("a list")[0];
     assert_eq!((&lr["name"], &lr["embedding_parameters"]), (&"lr".into(), &rows.into()), "{models}");
 }
+
+/// `ctrbench run … 2>&1 | head` closes stderr early; the run still ends and leaves its results.
+#[cfg(unix)]
+#[test]
+fn a_closed_stderr_does_not_end_a_run() {
+    let folder = TempDir::new().expect("a folder");
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("ctrbench"));
+    command.args(tiny(folder.path()).args(["--seed", "1", "--set", "models=['lr']"]).get_args());
+    let mut child =
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().expect("it starts");
+    drop(child.stderr.take());
+    assert!(child.wait().expect("it ends").success());
+    assert!(runs(folder.path()).remove(0).join("users.parquet").exists());
+}

@@ -34,11 +34,12 @@ pub fn models(args: &ModelsArgs) -> Result<()> {
         format!("{:<10} {:>12} {:>10}  source ({} rows per table)\n", "model", "embedding", "dense", input.table_rows);
     for row in &rows {
         let text_of = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let count_of = |key: &str| row[key].as_u64().unwrap_or_default();
         text += &format!(
             "{:<10} {:>12} {:>10}  {}\n",
             text_of("name"),
-            row["embedding_parameters"],
-            row["dense_parameters"],
+            count_of("embedding_parameters"),
+            count_of("dense_parameters"),
             text_of("source")
         );
     }
