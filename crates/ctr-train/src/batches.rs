@@ -6,7 +6,7 @@ use ctr_nn::{Batch, PADDING_ROW};
 
 /// Ids and histories of `replicas * batch` samples on the host, filled sample by sample.
 #[derive(Debug)]
-pub struct BatchRows {
+struct BatchRows {
     ids: Vec<u32>,
     history: Option<Vec<u32>>,
     fields: usize,
@@ -15,7 +15,7 @@ pub struct BatchRows {
 
 impl BatchRows {
     /// Room for `samples` samples; histories only if the model uses them.
-    pub fn new(dataset: &Dataset, samples: usize, uses_history: bool) -> Self {
+    fn new(dataset: &Dataset, samples: usize, uses_history: bool) -> Self {
         let (fields, history_length) = (dataset.fields.len(), dataset.history_length);
         Self {
             ids: Vec::with_capacity(samples * fields),
@@ -26,7 +26,7 @@ impl BatchRows {
     }
 
     /// Adds a sample, with every global id replaced by `row_of(id)`.
-    pub fn push(&mut self, dataset: &Dataset, sample: u32, mut row_of: impl FnMut(u32) -> u32) {
+    fn push(&mut self, dataset: &Dataset, sample: u32, mut row_of: impl FnMut(u32) -> u32) {
         self.ids.extend(dataset.sample_ids(sample as usize).iter().map(|&id| row_of(id)));
         if let Some(history) = &mut self.history {
             let end = history.len() + self.history_length;
@@ -35,19 +35,11 @@ impl BatchRows {
         }
     }
 
-    /// Adds a sample that reads nothing: the rest of a short batch.
-    pub fn push_padding(&mut self) {
-        self.ids.resize(self.ids.len() + self.fields, PADDING_ROW);
-        if let Some(history) = &mut self.history {
-            history.resize(history.len() + self.history_length, PADDING_ROW);
-        }
-    }
-
     /// The tensors, `[replicas, batch, …]`; `replicas * batch` samples must have been added.
     ///
     /// # Errors
     /// If the counts do not fit or the device is out of memory.
-    pub fn into_batch(self, replicas: usize, batch: usize, device: &Device) -> Result<Batch> {
+    fn into_batch(self, replicas: usize, batch: usize, device: &Device) -> Result<Batch> {
         let ids = Tensor::from_vec(self.ids, (replicas, batch, self.fields), device)?;
         let Some(history) = self.history else {
             return Ok(Batch { ids, history: None, history_mask: None });

@@ -10,7 +10,7 @@ mod row_map;
 mod schedule;
 mod train;
 
-pub use batches::{BatchRows, build_batch};
+pub use batches::build_batch;
 pub use config::{EmbeddingUpdate, Monitor, TrainingConfig};
 pub use error::TrainError;
 pub use predict::predict;
