@@ -2,6 +2,7 @@
 //! of the test samples included. Chunks of 8 users on two threads.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use ctr_data::Split;
 use ctr_nn::Parameters;
 use ctr_personalize::{FineTuner, FineTuningConfig, Method, natural};
 use ctr_train::predict;
@@ -12,7 +13,7 @@ fn fine_tuning(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     // 70 % of the rows are local: 183 rows a user make about 128 local samples.
     let dataset = ctrbench_benches::dataset(USERS as u32, 183.0, folder.path());
-    let tasks = natural(&dataset, 1);
+    let tasks = natural(&dataset, 1, Split::Test);
     let device = candle_core::Device::Cpu;
     let config = FineTuningConfig::default();
     let method = Method::parse("none").expect("a known method");

@@ -95,7 +95,7 @@ impl Metric {
     /// What it measures, in one sentence.
     pub fn definition(self) -> &'static str {
         match self {
-            Metric::Gauc => "mean over users of the user's own AUC, weighted by the user's test samples",
+            Metric::Gauc => "mean over users of the user's own AUC, weighted by the user's judged samples",
             Metric::AucUserMean => "plain mean over users of the user's own AUC",
             Metric::Auc => {
                 "chance that a random positive sample scores above a random negative one, all users pooled; a tie counts one half"
@@ -116,7 +116,7 @@ impl Metric {
     pub fn exclusions(self) -> &'static str {
         match self {
             Metric::Gauc | Metric::AucUserMean | Metric::NdcgAt10 => {
-                "users without both classes among their test samples"
+                "users without both classes among their judged samples"
             }
             Metric::Auc | Metric::LogLoss | Metric::Ne | Metric::Ece | Metric::CalibrationRatio => "none",
         }

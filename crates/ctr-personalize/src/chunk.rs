@@ -6,7 +6,7 @@ use ctr_data::Dataset;
 use ctr_nn::{Batch, PADDING_ROW};
 use ctr_train::RowMapPool;
 
-/// One user's samples, local ones first, then test ones.
+/// One user's samples, local ones first, then those to be ranked.
 struct EncodedUser {
     /// Row of the user's leaf per field, `[samples, fields]`.
     ids: Vec<u32>,
@@ -15,7 +15,7 @@ struct EncodedUser {
     /// Global id of each row of the user's leaf.
     rows: Vec<u32>,
     local_len: usize,
-    test_len: usize,
+    judged_len: usize,
 }
 
 /// A chunk of users, one replica each.
@@ -34,10 +34,10 @@ impl EncodedChunk {
         let history_length = if uses_history { dataset.history_length } else { 0 };
         let encode = |task: &&UserTask| {
             row_maps.with(|map| {
-                let samples = task.local.len() + task.test.len();
+                let samples = task.local.len() + task.judged.len();
                 let mut ids = Vec::with_capacity(samples * fields);
                 let mut history = Vec::with_capacity(samples * history_length);
-                for &sample in task.local.iter().chain(&task.test) {
+                for &sample in task.local.iter().chain(&task.judged) {
                     ids.extend(dataset.sample_ids(sample as usize).iter().map(|&id| map.leaf_row(id)));
                     if uses_history {
                         let end = history.len() + history_length;
@@ -46,7 +46,7 @@ impl EncodedChunk {
                     }
                 }
                 let rows = map.rows().to_vec();
-                EncodedUser { ids, history, rows, local_len: task.local.len(), test_len: task.test.len() }
+                EncodedUser { ids, history, rows, local_len: task.local.len(), judged_len: task.judged.len() }
             })
         };
         let users: Vec<EncodedUser> = tasks.iter().map(encode).collect();
@@ -66,12 +66,12 @@ impl EncodedChunk {
         Tensor::from_vec(rows, len, device)
     }
 
-    /// The test samples of every user, padded to the longest.
-    pub fn test_batch(&self, device: &Device) -> Result<Batch> {
-        let longest = self.users.iter().map(|user| user.test_len).max().unwrap_or(0);
-        let tests: Vec<Vec<u32>> =
-            self.users.iter().map(|u| (u.local_len as u32..(u.local_len + u.test_len) as u32).collect()).collect();
-        let slices: Vec<&[u32]> = tests.iter().map(Vec::as_slice).collect();
+    /// The samples to rank of every user, padded to the longest.
+    pub fn judged_batch(&self, device: &Device) -> Result<Batch> {
+        let longest = self.users.iter().map(|user| user.judged_len).max().unwrap_or(0);
+        let judged: Vec<Vec<u32>> =
+            self.users.iter().map(|u| (u.local_len as u32..(u.local_len + u.judged_len) as u32).collect()).collect();
+        let slices: Vec<&[u32]> = judged.iter().map(Vec::as_slice).collect();
         self.batch(&slices, longest, device)
     }
 

@@ -27,7 +27,7 @@ pub struct FineTuner<'a> {
 /// The result of one method over the users of a protocol.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FineTuned {
-    /// Logits of the test samples in the order of [`Tasks::test_samples`].
+    /// Logits of the samples to rank, in the order of [`Tasks::judged_samples`].
     pub logits: Vec<f32>,
     /// Each user's share of its chunk's seconds (encoding, fine-tuning and scoring), in task order.
     pub user_seconds: Vec<f32>,
@@ -56,7 +56,7 @@ impl<'a> FineTuner<'a> {
         Self { model, cloud, cloud_logits, dataset, config, device, global_ctr: dataset.global_ctr(), row_maps }
     }
 
-    /// Fine-tunes a copy for every user and scores the user's test samples with it.
+    /// Fine-tunes a copy for every user and scores the user's samples to rank with it.
     ///
     /// Users with similar numbers of steps share a chunk; chunks run in parallel on the caller's rayon pool. The number
     /// of threads changes no bit of a result; the chunk's company changes a user's scores by rounding at most.
@@ -76,7 +76,7 @@ impl<'a> FineTuner<'a> {
             })
             .collect::<Result<_, PersonalizeError>>()?;
 
-        let ranges = tasks.test_ranges();
+        let ranges = tasks.judged_ranges();
         let mut logits = vec![0f32; ranges.last().map_or(0, |range| range.end)];
         let mut user_seconds = vec![0f32; tasks.users.len()];
         let mut one_class_users_clamped = 0;
@@ -97,7 +97,7 @@ impl<'a> FineTuner<'a> {
         Ok(FineTuned { logits, user_seconds, one_class_users_clamped })
     }
 
-    /// Test logits of each user of the chunk, and the number of users with a clamped local CTR.
+    /// Logits of each user's samples to rank, and the number of users with a clamped local CTR.
     fn run_chunk(&self, users: &[&UserTask], method: &Method, seed: u64) -> candle_core::Result<(Vec<Vec<f32>>, u64)> {
         let chunk = EncodedChunk::new(self.dataset, users, self.model.uses_history(), &self.row_maps);
         let replicas = Replicas::new(self, &chunk, users.len(), method)?;
@@ -109,19 +109,19 @@ impl<'a> FineTuner<'a> {
             return Ok((self.shifted_cloud_logits(users, &replicas.bias_shifts(self)?), clamped));
         }
         let scores =
-            self.model.forward(&replicas.leaves, &chunk.test_batch(self.device)?, &mut Context::inference())?;
+            self.model.forward(&replicas.leaves, &chunk.judged_batch(self.device)?, &mut Context::inference())?;
         let scores = scores.to_vec2::<f32>()?;
         let logits = scores.into_iter().zip(users).map(|(mut row, task)| {
-            row.truncate(task.test.len());
+            row.truncate(task.judged.len());
             row
         });
         Ok((logits.collect(), clamped))
     }
 
-    /// The cloud's test logits of each user plus its own constant.
+    /// The cloud's logits of each user's samples to rank, plus its own constant.
     fn shifted_cloud_logits(&self, users: &[&UserTask], shifts: &[f32]) -> Vec<Vec<f32>> {
         let of_user = |(task, &shift): (&&UserTask, &f32)| {
-            let cloud: Vec<f32> = task.test.iter().map(|&i| self.cloud_logits[i as usize]).collect();
+            let cloud: Vec<f32> = task.judged.iter().map(|&i| self.cloud_logits[i as usize]).collect();
             shift_keeping_order(&cloud, shift)
         };
         users.iter().zip(shifts).map(of_user).collect()

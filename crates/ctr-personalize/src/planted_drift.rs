@@ -1,4 +1,4 @@
-//! The planted-drift protocol: the local set resampled to a target CTR, the test set untouched.
+//! The planted-drift protocol: the local set resampled to a target CTR, the samples to rank untouched.
 
 use crate::task::{Exclusion, Tasks, UserTask, label_rate};
 use ctr_data::Dataset;
@@ -61,7 +61,7 @@ pub fn planted_drift(dataset: &Dataset, natural: &Tasks, drift: &PlantedDrift, s
         tasks.users.push(UserTask {
             user: task.user,
             local,
-            test: task.test.clone(),
+            judged: task.judged.clone(),
             local_ctr,
             target_ctr: Some(target_ctr),
         });

@@ -3,7 +3,7 @@
 use ctr_data::Dataset;
 use std::ops::Range;
 
-/// One user's local and test samples.
+/// One user's local samples and the samples that the user's copy ranks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UserTask {
     /// Index of the user in the dataset.
@@ -11,7 +11,7 @@ pub struct UserTask {
     /// Samples to fine-tune on, in time order; a planted drift may repeat some.
     pub local: Vec<u32>,
     /// Samples to rank, in time order.
-    pub test: Vec<u32>,
+    pub judged: Vec<u32>,
     /// Label rate of `local`.
     pub local_ctr: f64,
     /// The CTR that was planted, if one was.
@@ -23,8 +23,8 @@ pub struct UserTask {
 pub enum Exclusion {
     /// Fewer local samples than `min_samples`.
     FewLocalSamples,
-    /// No test sample, or test samples of one class: the user's ranking cannot be judged.
-    OneClassInTest,
+    /// No sample to rank, or only samples of one class: the user's ranking cannot be judged.
+    OneClassJudged,
     /// Local samples of one class: no other CTR can be planted by resampling.
     OneClassLocally,
 }
@@ -34,7 +34,7 @@ impl Exclusion {
     pub fn name(self) -> &'static str {
         match self {
             Exclusion::FewLocalSamples => "few-local-samples",
-            Exclusion::OneClassInTest => "one-class-in-test",
+            Exclusion::OneClassJudged => "one-class-judged",
             Exclusion::OneClassLocally => "one-class-locally",
         }
     }
@@ -50,19 +50,19 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Test samples of all users, user by user.
-    pub fn test_samples(&self) -> Vec<u32> {
-        self.users.iter().flat_map(|task| &task.test).copied().collect()
+    /// Samples to rank of all users, user by user.
+    pub fn judged_samples(&self) -> Vec<u32> {
+        self.users.iter().flat_map(|task| &task.judged).copied().collect()
     }
 
-    /// Where each user's samples start in [`Self::test_samples`], and the total.
-    pub fn test_offsets(&self) -> Vec<usize> {
-        offsets(self.users.iter().map(|task| task.test.len()))
+    /// Where each user's samples start in [`Self::judged_samples`], and the total.
+    pub fn judged_offsets(&self) -> Vec<usize> {
+        offsets(self.users.iter().map(|task| task.judged.len()))
     }
 
-    /// The range of each user in [`Self::test_samples`].
-    pub fn test_ranges(&self) -> Vec<Range<usize>> {
-        self.test_offsets().windows(2).map(|pair| pair[0]..pair[1]).collect()
+    /// The range of each user in [`Self::judged_samples`].
+    pub fn judged_ranges(&self) -> Vec<Range<usize>> {
+        self.judged_offsets().windows(2).map(|pair| pair[0]..pair[1]).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The engine on a small synthetic dataset: what must not change a user's result, and what each method may move.
 
 use candle_core::Device;
-use ctr_data::{Dataset, DatasetConfig, SyntheticConfig};
+use ctr_data::{Dataset, DatasetConfig, Split, SyntheticConfig};
 use ctr_metrics::{Scored, auc, gauc, logloss};
 use ctr_nn::{Algorithm, CtrModel, ModelConfig, ModelInput, OptimizerConfig, Parameters};
 use ctr_personalize::{
@@ -59,7 +59,7 @@ fn alone_equals_in_company<C: ModelConfig>() {
     let folder = tempfile::tempdir().expect("a folder");
     let dataset = dataset(&folder);
     let cloud = cloud::<C>(&dataset);
-    let all = natural(&dataset, 1);
+    let all = natural(&dataset, 1, Split::Test);
     for (algorithm, learning_rate) in [(Algorithm::Sgd, 0.05), (Algorithm::Adam, 0.005)] {
         for method in ["none", "logit-adjustment+l2-sp", "embedding-only"] {
             let chunked = FineTuningConfig { chunk_users: 7, ..config(algorithm, learning_rate) };
@@ -106,10 +106,10 @@ fn bias_only_leaves_gauc_exactly_the_clouds() {
     let folder = tempfile::tempdir().expect("a folder");
     let dataset = dataset(&folder);
     let cloud = cloud::<ctr_deepfm::DeepFmConfig>(&dataset);
-    let tasks = natural(&dataset, 1);
-    let samples = tasks.test_samples();
+    let tasks = natural(&dataset, 1, Split::Test);
+    let samples = tasks.judged_samples();
     let labels: Vec<u8> = samples.iter().map(|&i| dataset.samples.label[i as usize]).collect();
-    let offsets = tasks.test_offsets();
+    let offsets = tasks.judged_offsets();
     let cloud_logits: Vec<f32> = samples.iter().map(|&i| cloud.logits[i as usize]).collect();
     let tuned = tune(&cloud, &dataset, &config(Algorithm::Sgd, 0.05), &tasks, "bias-only").logits;
     let gauc_of = |logits: &[f32]| gauc(&Scored::new(logits, &labels, &offsets).expect("consistent"));
@@ -126,7 +126,8 @@ fn one_and_two_threads_give_the_same_bytes() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
         pool.install(|| {
             let cloud = cloud::<ctr_din::DinConfig>(&dataset);
-            let tuned = tune(&cloud, &dataset, &config(Algorithm::Sgd, 0.05), &natural(&dataset, 1), "none");
+            let tuned =
+                tune(&cloud, &dataset, &config(Algorithm::Sgd, 0.05), &natural(&dataset, 1, Split::Test), "none");
             (cloud.logits, tuned.logits)
         })
     };
@@ -139,8 +140,8 @@ fn l2_sp_pulls_toward_the_cloud() {
     let folder = tempfile::tempdir().expect("a folder");
     let dataset = dataset(&folder);
     let cloud = cloud::<ctr_deepfm::DeepFmConfig>(&dataset);
-    let tasks = natural(&dataset, 1);
-    let cloud_logits: Vec<f32> = tasks.test_samples().iter().map(|&i| cloud.logits[i as usize]).collect();
+    let tasks = natural(&dataset, 1, Split::Test);
+    let cloud_logits: Vec<f32> = tasks.judged_samples().iter().map(|&i| cloud.logits[i as usize]).collect();
     let distance = |l2_sp: f64| {
         let config = FineTuningConfig { l2_sp, ..config(Algorithm::Sgd, 0.01) };
         let tuned = tune(&cloud, &dataset, &config, &tasks, "l2-sp").logits;
@@ -154,7 +155,7 @@ fn l2_sp_pulls_toward_the_cloud() {
 fn planted_local_sets_have_the_target_ctr_and_the_test_set_stays() {
     let folder = tempfile::tempdir().expect("a folder");
     let dataset = dataset(&folder);
-    let natural = natural(&dataset, 1);
+    let natural = natural(&dataset, 1, Split::Test);
     let drift = PlantedDrift::default();
     let planted = planted_drift(&dataset, &natural, &drift, 1);
     assert_eq!(planted, planted_drift(&dataset, &natural, &drift, 1));
@@ -162,7 +163,7 @@ fn planted_local_sets_have_the_target_ctr_and_the_test_set_stays() {
     for task in &planted.users {
         let before =
             natural.users.iter().find(|before| before.user == task.user).expect("a user of the natural protocol");
-        assert_eq!(task.test, before.test);
+        assert_eq!(task.judged, before.judged);
         assert_eq!(task.local.len(), before.local.len());
         assert!(task.local.iter().all(|sample| before.local.contains(sample)));
         let target = task.target_ctr.expect("a target");
@@ -180,6 +181,9 @@ fn a_step_size_that_diverges_names_the_user_and_the_key() {
     let cloud = cloud::<ctr_deepfm::DeepFmConfig>(&dataset);
     let config = config(Algorithm::Sgd, 1e9);
     let tuner = FineTuner::new(&*cloud.model, &cloud.parameters, &cloud.logits, &dataset, &config, &Device::Cpu);
-    let error = tuner.run(&natural(&dataset, 1), &Method::parse("none").expect("known"), 1).unwrap_err().to_string();
+    let error = tuner
+        .run(&natural(&dataset, 1, Split::Test), &Method::parse("none").expect("known"), 1)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("lower fine_tuning.optimizer.learning_rate (now 1000000000)"), "{error}");
 }

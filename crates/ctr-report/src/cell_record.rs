@@ -29,7 +29,7 @@ pub struct CellRecord {
     pub metrics: BTreeMap<String, Estimate>,
     /// Value minus the cloud's on the same users, with its paired interval; empty for the cloud.
     pub change: BTreeMap<String, Estimate>,
-    /// Seconds of fine-tuning and of scoring the test samples; 0 for the cloud.
+    /// Seconds of fine-tuning and of scoring the samples to rank; 0 for the cloud.
     pub fine_tune_seconds: f64,
     /// Users per second of that time; 0 for the cloud.
     pub users_per_second: f64,

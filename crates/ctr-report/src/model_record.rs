@@ -28,6 +28,6 @@ pub struct ModelRecord {
     pub train_rows_per_second: f64,
     /// Validation metric after each epoch.
     pub train_metric_history: Vec<f64>,
-    /// Metrics on the whole test part.
-    pub test: BTreeMap<String, Estimate>,
+    /// Metrics on the whole judged part.
+    pub metrics: BTreeMap<String, Estimate>,
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{CellRecord, CodeRecord, CurvePoint, ModelRecord, ReportError, SystemRecord};
 
 /// The version of the schema that this code writes and reads.
-pub const SCHEMA_VERSION: u64 = 1;
+pub const SCHEMA_VERSION: u64 = 2;
 
 /// One run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub struct RunRecord {
     pub config: serde_json::Value,
     /// The facts of the data set: hashes, counts, label rates.
     pub dataset: serde_json::Value,
+    /// Part of the split on which everything was judged: `test` or `validation`.
+    pub judged_part: String,
     /// Label rate of the whole training part.
     pub global_ctr: f64,
     /// One per cloud model and seed.

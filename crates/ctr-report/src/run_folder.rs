@@ -113,7 +113,7 @@ impl RunFolder {
     /// # Errors
     /// A file that cannot be written.
     pub fn write_tables(&self, record: &RunRecord) -> Result<(), ReportError> {
-        for comparison in Comparison::by_protocol(&record.cells) {
+        for comparison in Comparison::by_protocol(record) {
             for format in FILE_FORMATS {
                 let file = format!("tables/{}.{}", comparison.protocol, format.extension());
                 write_bytes(&self.path.join(file), format.render(&comparison)?.as_bytes())?;
@@ -128,7 +128,7 @@ impl RunFolder {
     /// A file that cannot be written.
     pub fn write_plots(&self, record: &RunRecord, users: &UserRows) -> Result<(), ReportError> {
         let folder = self.path.join("plots");
-        for comparison in &Comparison::by_protocol(&record.cells) {
+        for comparison in &Comparison::by_protocol(record) {
             for quantity in [plot::Quantity::Value, plot::Quantity::Change] {
                 if let Some(figure) = plot::MetricByMethod::new(comparison, quantity) {
                     write_figure(&folder, &figure)?;

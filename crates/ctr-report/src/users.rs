@@ -25,7 +25,7 @@ pub struct UserBlock {
     pub rows: Vec<UserRow>,
 }
 
-/// One user before and after fine-tuning, on the user's test samples.
+/// One user before and after fine-tuning, on the user's samples of the judged part.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UserRow {
     /// Index of the user among the keys given to [`UserRows::new`].
@@ -33,7 +33,7 @@ pub struct UserRow {
     /// Samples fine-tuned on.
     pub local_samples: u32,
     /// Samples evaluated.
-    pub test_samples: u32,
+    pub judged_samples: u32,
     /// Label rate of the samples fine-tuned on, as observed.
     pub local_ctr: f64,
     /// The CTR that the local set was resampled to, under planted drift.

@@ -23,7 +23,7 @@ pub fn write_users(path: &Path, users: &UserRows) -> Result<(), ReportError> {
         let mut columns = key_columns(users, blocks);
         columns.extend([
             column("local_samples", blocks, |row| row.local_samples),
-            column("test_samples", blocks, |row| row.test_samples),
+            column("judged_samples", blocks, |row| row.judged_samples),
             column("local_ctr", blocks, |row| row.local_ctr),
             optional_column("target_ctr", blocks, |row| row.target_ctr),
             column("drift", blocks, |row| users.drift(row)),

@@ -2,7 +2,7 @@
 
 use crate::{cli::ConfigArgs, models, overrides};
 use anyhow::{Context, Result, anyhow, bail};
-use ctr_data::DatasetConfig;
+use ctr_data::{DatasetConfig, Split};
 use ctr_metrics::Bootstrap;
 use ctr_nn::DeviceChoice;
 use ctr_personalize::{CLOUD, FineTuningConfig, Method, PlantedDrift};
@@ -40,6 +40,9 @@ pub struct RunConfig {
     /// Which local sets users have.
     #[serde(default = "default_protocols")]
     pub protocols: Vec<Protocol>,
+    /// Part of the split on which models and methods are judged.
+    #[serde(default)]
+    pub judged_part: JudgedPart,
     /// What is loaded and how it is split.
     pub dataset: DatasetConfig,
     /// How cloud models are trained.
@@ -67,6 +70,27 @@ pub enum Protocol {
     Natural,
     /// Resampled to a target CTR.
     PlantedDrift,
+}
+
+/// Which part of the split judges. Settings are chosen on the validation part, results are reported on the test part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JudgedPart {
+    /// For choosing settings, so that the test part stays unseen.
+    Validation,
+    /// For results.
+    #[default]
+    Test,
+}
+
+impl JudgedPart {
+    /// The part of the dataset.
+    pub fn split(self) -> Split {
+        match self {
+            JudgedPart::Validation => Split::Validation,
+            JudgedPart::Test => Split::Test,
+        }
+    }
 }
 
 impl Protocol {

@@ -83,6 +83,32 @@ fn a_run_prints_tables_and_leaves_every_file() {
     }
 }
 
+/// Settings are chosen without a look at the test part: the users' samples of the other part rank, and every table says so.
+#[test]
+fn a_run_judged_on_the_validation_part_says_so_and_never_touches_the_test_part() {
+    let folder = TempDir::new().expect("a folder");
+    let only_lr = ["--seed", "1", "--set", "models=['lr']"];
+    tiny(folder.path()).args(only_lr).assert().success();
+    let output =
+        tiny(folder.path()).args(only_lr).args(["--set", "judged_part=validation"]).output().expect("it starts");
+    let stdout = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(stdout.contains("natural protocol, judged on the validation part"), "{stdout}");
+    let runs = runs(folder.path());
+    let record = |run: &Path| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(run.join("run.json")).expect("readable")).expect("JSON")
+    };
+    let (test, validation) = (record(&runs[0]), record(&runs[1]));
+    assert_eq!((&test["judged_part"], &validation["judged_part"]), (&"test".into(), &"validation".into()));
+    // The same cloud model, whose kept epoch was chosen on the validation part by the metric that is reported here.
+    let (model, best) = (&validation["models"][0], &validation["models"][0]["best_epoch"]);
+    assert_eq!(model["train_metric_history"], test["models"][0]["train_metric_history"]);
+    let chosen = &model["train_metric_history"][best.as_u64().expect("an epoch") as usize - 1];
+    assert_eq!(&model["metrics"]["auc"]["value"], chosen);
+    assert_ne!(model["metrics"], test["models"][0]["metrics"]);
+    let markdown = fs::read_to_string(runs[1].join("tables/planted-drift.md")).expect("a table");
+    assert!(markdown.starts_with("## Protocol: planted-drift, judged on the validation part"), "{markdown}");
+}
+
 /// What `run.json` says of results, without times, memory and run id.
 fn results(run: &Path) -> serde_json::Value {
     let record: serde_json::Value =
@@ -185,7 +211,7 @@ fn quiet_writes_nothing_to_stderr_and_json_is_the_record() {
     assert!(output.status.success());
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     let record: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!((&record["schema_version"], &record["name"]), (&1.into(), &"tiny".into()));
+    assert_eq!((&record["schema_version"], &record["name"]), (&2.into(), &"tiny".into()));
 }
 
 #[test]

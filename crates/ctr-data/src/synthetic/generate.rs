@@ -1,5 +1,7 @@
 //! Drawing impressions user by user, straight into columns.
 
+use std::ops::Range;
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -14,38 +16,86 @@ const ROWS_SIGMA: f64 = 0.5;
 /// Stream of the items; user `u` draws from stream `u + 1`.
 const ITEM_STREAM: u64 = 0;
 
-/// Draws the whole log. The last `test_fraction` of each user's rows is the test period of `drift`.
+/// Draws users one after the other: what is in memory is the items and one user's rows, whatever the number of users.
+struct Impressions<'a> {
+    config: &'a SyntheticConfig,
+    test_fraction: f64,
+    items: Vec<Item>,
+    popularity: Vec<f64>,
+    users: Range<u32>,
+}
+
+/// One user's rows, in time order.
+#[derive(Debug, PartialEq)]
+struct UserRows {
+    user: u32,
+    traits: Vec<u32>,
+    rows: Vec<Impression>,
+}
+
+#[derive(Debug, PartialEq)]
+struct Impression {
+    item: u32,
+    position: u32,
+    time: i64,
+    label: u8,
+    probability: f32,
+}
+
+impl<'a> Impressions<'a> {
+    fn new(config: &'a SyntheticConfig, test_fraction: f64) -> Self {
+        let items = draw_items(config);
+        let popularity = cumulative_zipf(items.len(), config.zipf_exponent);
+        Self { config, test_fraction, items, popularity, users: 0..config.users }
+    }
+}
+
+impl Iterator for Impressions<'_> {
+    type Item = UserRows;
+
+    fn next(&mut self) -> Option<UserRows> {
+        let user = self.users.next()?;
+        let mut random = ChaCha8Rng::seed_from_u64(self.config.seed);
+        random.set_stream(u64::from(user) + 1);
+        let drawn = User::draw(self.config, &mut random);
+        let times = draw_times(self.config, &mut random);
+        let first_test = times.len() - (self.test_fraction * times.len() as f64 + 1e-9).floor() as usize;
+        let impression = |(row, time): (usize, i64)| {
+            let item = draw_item(&self.popularity, &mut random);
+            let position = random.random_range(0..POSITIONS);
+            let logit = drawn.logit(self.config, &self.items[item], position, row >= first_test);
+            // The label is drawn from the stored probability, so that the reported ceiling is exact.
+            let probability = sigmoid(logit) as f32;
+            let label = u8::from(random.random::<f32>() < probability);
+            Impression { item: item as u32, position, time, label, probability }
+        };
+        let rows = times.into_iter().enumerate().map(impression).collect();
+        Some(UserRows { user, traits: drawn.traits, rows })
+    }
+}
+
+/// Draws the whole log, straight into its columns. The last `test_fraction` of each user's rows is the test period of
+/// `drift`.
 pub(crate) fn generate(config: &SyntheticConfig, test_fraction: f64) -> Log {
-    let items = draw_items(config);
-    let popularity = cumulative_zipf(items.len(), config.zipf_exponent);
     let mut log = Log { user_keys: (0..config.users).map(|user| user.to_string()).collect(), ..Log::default() };
     let traits = TRAITS.min(config.latent_dim as usize);
     let mut user_traits = vec![Vec::with_capacity(config.users as usize); traits];
     let mut positions = Vec::new();
     let mut probabilities = Vec::new();
-    for user in 0..config.users {
-        let mut random = ChaCha8Rng::seed_from_u64(config.seed);
-        random.set_stream(u64::from(user) + 1);
-        let drawn = User::draw(config, &mut random);
+    let mut impressions = Impressions::new(config, test_fraction);
+    for drawn in &mut impressions {
         user_traits.iter_mut().zip(&drawn.traits).for_each(|(column, category)| column.push(*category));
-        let times = draw_times(config, &mut random);
-        let first_test = times.len() - (test_fraction * times.len() as f64 + 1e-9).floor() as usize;
-        for (row, &time) in times.iter().enumerate() {
-            let item = draw_item(&popularity, &mut random);
-            let position = random.random_range(0..POSITIONS);
-            let logit = drawn.logit(config, &items[item], position, row >= first_test);
-            // The label is drawn from the stored probability, so that the reported ceiling is exact.
-            let probability = sigmoid(logit) as f32;
-            log.user.push(user);
-            log.item.push(item as u32);
-            log.time.push(time);
-            log.label.push(u8::from(random.random::<f32>() < probability));
-            positions.push(position);
-            probabilities.push(probability);
+        for row in drawn.rows {
+            log.user.push(drawn.user);
+            log.item.push(row.item);
+            log.time.push(row.time);
+            log.label.push(row.label);
+            positions.push(row.position);
+            probabilities.push(row.probability);
         }
     }
     log.true_probability = Some(probabilities);
-    log.columns = columns(&items, traits, user_traits, positions);
+    log.columns = columns(&impressions.items, traits, user_traits, positions);
     log.origin = origin(&log);
     log
 }
@@ -136,6 +186,14 @@ mod tests {
     fn popularity_falls_as_the_rank_to_the_exponent() {
         let sums = cumulative_zipf(4, 2.0);
         assert_eq!(sums, [1.0, 1.25, 1.25 + 1.0 / 9.0, 1.25 + 1.0 / 9.0 + 1.0 / 16.0]);
+    }
+
+    #[test]
+    fn a_user_is_drawn_without_those_before_or_after() {
+        let few = SyntheticConfig { users: 3, ..SyntheticConfig::default() };
+        let many = SyntheticConfig { users: u32::MAX, ..SyntheticConfig::default() };
+        let first: Vec<UserRows> = Impressions::new(&few, 0.2).collect();
+        assert_eq!(first, Impressions::new(&many, 0.2).take(3).collect::<Vec<_>>());
     }
 
     #[test]

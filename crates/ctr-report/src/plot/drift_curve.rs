@@ -135,7 +135,7 @@ impl Figure for DriftCurve<'_> {
     fn note(&self) -> String {
         let seeds = if self.seeds > 1 { format!(", mean over {} seeds", self.seeds) } else { String::new() };
         format!(
-            "Local sets resampled to a target CTR, test sets untouched; each point: the users with that target{seeds}. \
+            "Local sets resampled to a target CTR, the samples to rank untouched; each point: the users with that target{seeds}. \
              Dashed vertical: no drift."
         )
     }

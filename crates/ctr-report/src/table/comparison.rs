@@ -6,13 +6,15 @@ use ctr_metrics::{Estimate, Metric, mean};
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Summary};
-use crate::CellRecord;
+use crate::{CellRecord, RunRecord};
 
 /// All models and methods under one protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// `natural` or `planted-drift`.
     pub protocol: String,
+    /// Part of the split that judged: `test` or `validation`.
+    pub judged_part: String,
     /// Model by model, each in the order of its methods.
     pub rows: Vec<ComparisonRow>,
 }
@@ -37,12 +39,13 @@ pub struct ComparisonRow {
 }
 
 impl Comparison {
-    /// One comparison per protocol. Protocols, models and methods keep the order in which the cells first name them.
-    pub fn by_protocol(cells: &[CellRecord]) -> Vec<Comparison> {
-        in_order_of_appearance(cells, |cell| &cell.protocol)
+    /// One comparison per protocol of a run. Protocols, models and methods keep the order in which the cells first name them.
+    pub fn by_protocol(record: &RunRecord) -> Vec<Comparison> {
+        in_order_of_appearance(&record.cells, |cell| &cell.protocol)
             .into_iter()
             .map(|(protocol, cells)| Comparison {
                 protocol: protocol.to_owned(),
+                judged_part: record.judged_part.clone(),
                 rows: in_order_of_appearance(cells, |cell| &cell.model)
                     .into_iter()
                     .flat_map(|(_, cells)| in_order_of_appearance(cells, |cell| &cell.method))

@@ -14,7 +14,8 @@ impl TableFormat for Markdown {
     }
 
     fn render(&self, comparison: &Comparison) -> Result<String, ReportError> {
-        let mut text = format!("## Protocol: {}\n\n", comparison.protocol);
+        let mut text =
+            format!("## Protocol: {}, judged on the {} part\n\n", comparison.protocol, comparison.judged_part);
         text.push_str(&table(
             &comparison.rows,
             &["users/s"],

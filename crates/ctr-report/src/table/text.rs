@@ -21,7 +21,12 @@ impl TableFormat for Text {
     fn render(&self, comparison: &Comparison) -> Result<String, ReportError> {
         let first_column = first_column(comparison);
         let columns = columns_that_fit(comparison, width(&first_column));
-        let mut text = format!("{} protocol, {}\n", comparison.protocol, spread(comparison.seeds()));
+        let mut text = format!(
+            "{} protocol, judged on the {} part\n{}\n",
+            comparison.protocol,
+            comparison.judged_part,
+            spread(comparison.seeds())
+        );
         let mut lines = vec![(String::new(), columns.iter().map(|column| column.header.clone()).collect())];
         for model in comparison.models() {
             lines.push((model.to_owned(), Vec::new()));

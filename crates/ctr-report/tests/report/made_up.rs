@@ -97,6 +97,7 @@ fn empty_record() -> RunRecord {
         },
         config: serde_json::json!({ "seeds": [1, 2, 3] }),
         dataset: serde_json::json!({ "name": "made-up", "split_hash": "00" }),
+        judged_part: "test".into(),
         global_ctr: GLOBAL_CTR,
         models: Vec::new(),
         cells: Vec::new(),
@@ -118,7 +119,7 @@ fn model_record(model: &str, seed: u64) -> ModelRecord {
         train_seconds: 20.5,
         train_rows_per_second: 100_000.0,
         train_metric_history: vec![0.75, 0.7625, 0.76],
-        test: BTreeMap::from([("auc".into(), around(0.7625, 0.004))]),
+        metrics: BTreeMap::from([("auc".into(), around(0.7625, 0.004))]),
     }
 }
 
@@ -217,7 +218,7 @@ fn user_row(rng: &mut ChaCha8Rng, user: u32, protocol: &str, left_in: f64) -> Us
     UserRow {
         user,
         local_samples: rng.random_range(20..300),
-        test_samples: rng.random_range(5..60),
+        judged_samples: rng.random_range(5..60),
         local_ctr,
         target_ctr,
         auc_cloud,

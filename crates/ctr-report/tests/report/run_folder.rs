@@ -95,9 +95,9 @@ fn the_record_is_read_back_as_it_was() {
     record.schema_version = 99;
     folder.write_record(&record).expect("writable");
     let refused = RunRecord::read(&path);
-    assert!(matches!(refused, Err(ReportError::SchemaVersion { found: 99, expected: 1, .. })), "{refused:?}");
+    assert!(matches!(refused, Err(ReportError::SchemaVersion { found: 99, expected: 2, .. })), "{refused:?}");
 
-    fs::write(&path, "{\n  \"schema_version\": 1,\n  \"name\": 3\n}").expect("writable");
+    fs::write(&path, "{\n  \"schema_version\": 2,\n  \"name\": 3\n}").expect("writable");
     let message = RunRecord::read(&path).unwrap_err().to_string();
     assert!(message.contains("run.json is not a run record") && message.contains("line 3"), "{message}");
 }

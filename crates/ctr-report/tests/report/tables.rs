@@ -6,7 +6,7 @@ use ctr_report::table::{Comparison, Csv, Json, Markdown, TableFormat, Text};
 use crate::made_up;
 
 fn comparison(seeds: &[u64]) -> Comparison {
-    Comparison::by_protocol(&made_up::record(seeds, 2, 3).cells).remove(1)
+    Comparison::by_protocol(&made_up::record(seeds, 2, 3)).remove(1)
 }
 
 fn render(format: &dyn TableFormat, seeds: &[u64]) -> String {
@@ -16,7 +16,8 @@ fn render(format: &dyn TableFormat, seeds: &[u64]) -> String {
 #[test]
 fn text_of_several_seeds() {
     insta::assert_snapshot!(render(&Text, &[1, 2, 3]), @r#"
-    planted-drift protocol, 3 seeds; value±standard deviation over seeds, change from the cloud
+    planted-drift protocol, judged on the test part
+    3 seeds; value±standard deviation over seeds, change from the cloud
                                          gauc                     auc                 logloss  users/s
     lr
       cloud            0.7189±0.0004           0.7517±0.0004           0.5880±0.0004
@@ -33,7 +34,8 @@ fn text_of_several_seeds() {
 #[test]
 fn text_of_one_seed() {
     insta::assert_snapshot!(render(&Text, &[1]), @r#"
-    planted-drift protocol, one seed; value±half of its 95 % interval over users, change from the cloud
+    planted-drift protocol, judged on the test part
+    one seed; value±half of its 95 % interval over users, change from the cloud
                                          gauc                     auc                 logloss  users/s
     lr
       cloud            0.7188±0.0052           0.7516±0.0061           0.5881±0.0048
@@ -49,7 +51,7 @@ fn text_of_one_seed() {
 
 #[test]
 fn text_never_passes_100_columns() {
-    for comparison in Comparison::by_protocol(&made_up::record(&[1, 2, 3], 5, 12).cells) {
+    for comparison in Comparison::by_protocol(&made_up::record(&[1, 2, 3], 5, 12)) {
         let text = Text.render(&comparison).expect("representable");
         let widest = text.lines().map(|line| line.chars().count()).max();
         assert!(widest <= Some(100), "{widest:?}\n{text}");
@@ -60,7 +62,7 @@ fn text_never_passes_100_columns() {
 #[test]
 fn markdown_of_several_seeds() {
     insta::assert_snapshot!(render(&Markdown, &[1, 2, 3]), @r#"
-    ## Protocol: planted-drift
+    ## Protocol: planted-drift, judged on the test part
 
     | model | method | gauc | auc_user_mean | auc | logloss | ne | ece | calibration_ratio | ndcg@10 | users/s |
     |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
@@ -84,14 +86,14 @@ fn markdown_of_several_seeds() {
     - `[low, high]`: 95 % interval by bootstrap over users, paired for changes, mean over seeds.
     - ▲ better, ▼ worse: the interval of every seed excludes zero on that side. No mark: not shown.
     - 5432 users evaluated.
-    - `gauc`: mean over users of the user's own AUC, weighted by the user's test samples. Left out: users without both classes among their test samples.
-    - `auc_user_mean`: plain mean over users of the user's own AUC. Left out: users without both classes among their test samples.
+    - `gauc`: mean over users of the user's own AUC, weighted by the user's judged samples. Left out: users without both classes among their judged samples.
+    - `auc_user_mean`: plain mean over users of the user's own AUC. Left out: users without both classes among their judged samples.
     - `auc`: chance that a random positive sample scores above a random negative one, all users pooled; a tie counts one half. Left out: none.
     - `logloss`: mean negative log likelihood of the labels, in nats, computed from logits. Left out: none.
     - `ne`: log loss divided by the entropy of the label rate of the same samples. Left out: none.
     - `ece`: sum over 15 equal-width bins of the predicted probability of (share of samples) x |click rate - mean prediction|. Left out: none.
     - `calibration_ratio`: mean predicted probability divided by the label rate. Left out: none.
-    - `ndcg@10`: mean over users of NDCG over the first 10 ranks, binary gain, discount 1/log2(rank + 1); ties count their expected value. Left out: users without both classes among their test samples.
+    - `ndcg@10`: mean over users of NDCG over the first 10 ranks, binary gain, discount 1/log2(rank + 1); ties count their expected value. Left out: users without both classes among their judged samples.
     "#);
 }
 
@@ -141,12 +143,12 @@ fn json_leads_back_to_the_comparison() {
 /// ```
 #[test]
 fn seeds_are_averaged_and_their_spread_is_the_sample_one() {
-    let mut cells: Vec<_> =
-        made_up::record(&[1, 2, 3], 1, 1).cells.into_iter().filter(|cell| cell.protocol == "natural").collect();
-    for (cell, value) in cells.iter_mut().zip([0.5, 0.625, 0.5625]) {
+    let mut record = made_up::record(&[1, 2, 3], 1, 1);
+    record.cells.retain(|cell| cell.protocol == "natural");
+    for (cell, value) in record.cells.iter_mut().zip([0.5, 0.625, 0.5625]) {
         cell.metrics.get_mut("auc").expect("auc").value = value;
     }
-    let comparison = Comparison::by_protocol(&cells).remove(0);
+    let comparison = Comparison::by_protocol(&record).remove(0);
     let auc = comparison.rows[0].metrics[&Metric::Auc];
     assert_eq!(auc.value, 0.5625);
     assert_eq!(auc.standard_deviation, Some(0.0625));

@@ -28,7 +28,7 @@ fn every_row_and_column_is_written() {
             "method",
             "seed",
             "local_samples",
-            "test_samples",
+            "judged_samples",
             "local_ctr",
             "target_ctr",
             "drift",

@@ -54,7 +54,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         return print_json(&record);
     }
     let mut text = String::new();
-    for comparison in table::Comparison::by_protocol(&record.cells) {
+    for comparison in table::Comparison::by_protocol(&record) {
         text += &table::TableFormat::render(&table::Text, &comparison)?;
         text.push('\n');
     }

@@ -25,8 +25,8 @@ pub struct Outcome {
 
 impl<'a> Judge<'a> {
     pub fn new(dataset: &Dataset, tasks: &'a Tasks, bootstrap: &'a Bootstrap) -> Self {
-        let labels = tasks.test_samples().iter().map(|&i| dataset.samples.label[i as usize]).collect();
-        Self { tasks, labels, offsets: tasks.test_offsets(), bootstrap }
+        let labels = tasks.judged_samples().iter().map(|&i| dataset.samples.label[i as usize]).collect();
+        Self { tasks, labels, offsets: tasks.judged_offsets(), bootstrap }
     }
 
     /// Metrics of these logits, resampled over users.
@@ -104,27 +104,28 @@ fn block(
     logits: &[f32],
     seconds: &[f32],
 ) -> UserBlock {
-    let rows = judge.tasks.users.iter().zip(judge.tasks.test_ranges()).zip(seconds).map(|((task, range), seconds)| {
-        let labels = &judge.labels[range.clone()];
-        // Both classes are present in every task's test samples, so the AUC is defined.
-        let auc = |logits: &[f32]| user_auc(&logits[range.clone()], labels).unwrap_or(f64::NAN);
-        let logloss = |logits: &[f32]| {
-            let losses = logits[range.clone()].iter().zip(labels).map(|(z, y)| sample_logloss(*z, *y));
-            losses.sum::<f64>() / labels.len() as f64
-        };
-        UserRow {
-            user: task.user,
-            local_samples: task.local.len() as u32,
-            test_samples: task.test.len() as u32,
-            local_ctr: task.local_ctr,
-            target_ctr: task.target_ctr,
-            auc_cloud: auc(cloud_logits),
-            auc: auc(logits),
-            logloss_cloud: logloss(cloud_logits),
-            logloss: logloss(logits),
-            seconds: f64::from(*seconds),
-        }
-    });
+    let rows =
+        judge.tasks.users.iter().zip(judge.tasks.judged_ranges()).zip(seconds).map(|((task, range), seconds)| {
+            let labels = &judge.labels[range.clone()];
+            // Both classes are present in every task's samples to rank, so the AUC is defined.
+            let auc = |logits: &[f32]| user_auc(&logits[range.clone()], labels).unwrap_or(f64::NAN);
+            let logloss = |logits: &[f32]| {
+                let losses = logits[range.clone()].iter().zip(labels).map(|(z, y)| sample_logloss(*z, *y));
+                losses.sum::<f64>() / labels.len() as f64
+            };
+            UserRow {
+                user: task.user,
+                local_samples: task.local.len() as u32,
+                judged_samples: task.judged.len() as u32,
+                local_ctr: task.local_ctr,
+                target_ctr: task.target_ctr,
+                auc_cloud: auc(cloud_logits),
+                auc: auc(logits),
+                logloss_cloud: logloss(cloud_logits),
+                logloss: logloss(logits),
+                seconds: f64::from(*seconds),
+            }
+        });
     UserBlock {
         model: label.model.into(),
         protocol: label.protocol.into(),

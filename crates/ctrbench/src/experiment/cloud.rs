@@ -1,9 +1,8 @@
-//! One cloud model: trained, judged on the test part, and its logits on every sample.
+//! One cloud model: trained, judged on the part that the configuration names, and its logits on every sample.
 
 use super::{Experiment, model_input};
 use crate::models;
 use anyhow::{Context, Result};
-use ctr_data::Split;
 use ctr_metrics::{Estimate, Scored, evaluate_with_intervals};
 use ctr_nn::{CtrModel, Parameters};
 use ctr_report::ModelRecord;
@@ -45,8 +44,8 @@ pub fn train_cloud(experiment: &mut Experiment, name: &str, seed: u64) -> Result
     let samples: Vec<u32> = (0..dataset.len() as u32).collect();
     let logits = predict(&*model, &trained.parameters, dataset, &samples, device)?;
     let predict_seconds = clock.elapsed().as_secs_f64();
-    let test = judge_test_part(experiment, &logits)?;
-    let record = model_record(experiment, name, seed, &trained.parameters, &trained.report, test);
+    let metrics = judge_whole_part(experiment, &logits)?;
+    let record = model_record(experiment, name, seed, &trained.parameters, &trained.report, metrics);
     let seconds = &mut experiment.record.phases_seconds;
     *seconds.entry("train".into()).or_default() += record.train_seconds;
     *seconds.entry("predict".into()).or_default() += predict_seconds;
@@ -62,15 +61,15 @@ fn monitor_name(monitor: ctr_train::Monitor) -> &'static str {
     }
 }
 
-/// Metrics over the whole test part, users that are not fine-tuned included.
-fn judge_test_part(experiment: &Experiment, logits: &[f32]) -> Result<BTreeMap<String, Estimate>> {
+/// Metrics over the whole judged part, users that are not fine-tuned included.
+fn judge_whole_part(experiment: &Experiment, logits: &[f32]) -> Result<BTreeMap<String, Estimate>> {
     let samples = &experiment.dataset.samples;
-    let test = experiment.dataset.indices(Split::Test);
-    let labels: Vec<u8> = test.iter().map(|&i| samples.label[i as usize]).collect();
-    let logits: Vec<f32> = test.iter().map(|&i| logits[i as usize]).collect();
-    let user = |i: usize| samples.user[test[i] as usize];
-    let mut offsets: Vec<usize> = (0..test.len()).filter(|&i| i == 0 || user(i) != user(i - 1)).collect();
-    offsets.push(test.len());
+    let judged = experiment.dataset.indices(experiment.config.judged_part.split());
+    let labels: Vec<u8> = judged.iter().map(|&i| samples.label[i as usize]).collect();
+    let logits: Vec<f32> = judged.iter().map(|&i| logits[i as usize]).collect();
+    let user = |i: usize| samples.user[judged[i] as usize];
+    let mut offsets: Vec<usize> = (0..judged.len()).filter(|&i| i == 0 || user(i) != user(i - 1)).collect();
+    offsets.push(judged.len());
     let scored = Scored::new(&logits, &labels, &offsets)?;
     let evaluation = evaluate_with_intervals(&scored, None, &experiment.config.bootstrap)?;
     Ok(evaluation.metrics.into_iter().map(|(metric, estimate)| (metric.name().to_owned(), estimate)).collect())
@@ -82,7 +81,7 @@ fn model_record(
     seed: u64,
     parameters: &Parameters,
     report: &TrainingReport,
-    test: BTreeMap<String, Estimate>,
+    metrics: BTreeMap<String, Estimate>,
 ) -> ModelRecord {
     let training = &experiment.config.training;
     ModelRecord {
@@ -100,6 +99,6 @@ fn model_record(
         train_seconds: report.train_seconds,
         train_rows_per_second: report.rows_per_second,
         train_metric_history: report.epochs.iter().map(|epoch| epoch.validation).collect(),
-        test,
+        metrics,
     }
 }

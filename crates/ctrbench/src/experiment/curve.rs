@@ -44,7 +44,7 @@ fn metrics_of(judge: &Judge, users: &[usize], logits: &[f32]) -> BTreeMap<String
         part.1.extend_from_slice(&judge.labels[range]);
         part.2.push(part.0.len());
     }
-    // The scores were checked when the whole cell was judged, and every user of a task has test samples.
+    // The scores were checked when the whole cell was judged, and every user of a task has samples to rank.
     let metrics: BTreeMap<Metric, f64> =
         Scored::new(&part.0, &part.1, &part.2).and_then(|scored| evaluate(&scored)).unwrap_or_default();
     metrics.into_iter().map(|(metric, value)| (metric.name().to_owned(), value)).collect()

@@ -78,7 +78,8 @@ impl<'a> Experiment<'a> {
 
     /// Walks every seed and model; files are rewritten whenever a protocol is complete.
     pub fn run(mut self) -> Result<RunRecord> {
-        let natural = natural(&self.dataset, self.config.fine_tuning.min_samples);
+        let judged_part = self.config.judged_part.split();
+        let natural = natural(&self.dataset, self.config.fine_tuning.min_samples, judged_part);
         for seed in self.config.seeds.clone() {
             let planted = planted_drift(&self.dataset, &natural, &self.config.planted_drift, seed);
             for name in self.config.models.clone() {
@@ -115,7 +116,7 @@ impl<'a> Experiment<'a> {
         let Self { dataset, config, device, methods, .. } = &*self;
         let tuner =
             FineTuner::new(&*cloud.model, &cloud.parameters, &cloud.logits, dataset, &config.fine_tuning, device);
-        let cloud_logits: Vec<f32> = tasks.test_samples().iter().map(|&i| cloud.logits[i as usize]).collect();
+        let cloud_logits: Vec<f32> = tasks.judged_samples().iter().map(|&i| cloud.logits[i as usize]).collect();
         let label = records::CellLabel { model: name, seed, protocol: protocol.name() };
         let mut seconds: BTreeMap<&str, f64> = BTreeMap::new();
         let mut clock = Instant::now();

@@ -35,6 +35,7 @@ pub fn new_record(config: &RunConfig, dataset: &Dataset, folder: &RunFolder, sta
         system: SystemRecord::collect(),
         config: serde_json::to_value(config)?,
         dataset: serde_json::to_value(&dataset.facts)?,
+        judged_part: config.judged_part.split().name().to_owned(),
         global_ctr: dataset.global_ctr(),
         models: Vec::new(),
         cells: Vec::new(),
