@@ -32,6 +32,14 @@ struct Header {
     facts: Facts,
 }
 
+/// Writes `dataset` to `folder` in the layout of the cache, for other programs to read; `docs/data.md` has the columns.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub fn write_encoded(dataset: &Dataset, folder: &Path) -> Result<(), DataError> {
+    Cache { folder: folder.to_owned() }.write(dataset)
+}
+
 /// The folder of one encoded dataset.
 pub(crate) struct Cache {
     folder: PathBuf,

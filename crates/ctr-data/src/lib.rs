@@ -37,6 +37,7 @@ mod table;
 mod transform;
 mod vocabulary;
 
+pub use cache::write_encoded;
 pub use config::{DatasetConfig, SplitRule};
 pub use dataset::{Dataset, Field, Samples, Split};
 pub use descriptor::known_names;

@@ -1,6 +1,8 @@
 //! The engine: many users fine-tuned at once, one replica each.
 
-use crate::{Corrected, FineTuningConfig, LocalSet, Method, PersonalizeError, Tasks, UserTask, chunk::EncodedChunk};
+use crate::{
+    Corrected, FineTuningConfig, LocalSet, Method, PersonalizeError, Tasks, UserModel, UserTask, chunk::EncodedChunk,
+};
 use candle_core::{Device, Tensor, Var};
 use ctr_data::Dataset;
 use ctr_nn::{
@@ -97,6 +99,33 @@ impl<'a> FineTuner<'a> {
         Ok(FineTuned { logits, user_seconds, one_class_users_clamped })
     }
 
+    /// Fine-tunes one user's copy and keeps it for ranking.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn user_model(&self, task: &UserTask, method: &Method, seed: u64) -> candle_core::Result<UserModel<'a>> {
+        let chunk = EncodedChunk::new(self.dataset, &[task], self.model.uses_history(), &self.row_maps);
+        let replicas = Replicas::new(self, &chunk, 1, method)?;
+        self.tune(&chunk, &replicas, &[task], &[Targets::new(self.correct(task, method))], seed)?;
+        let rows = chunk.global_rows(self.device)?;
+        let mut leaves = Leaves::default();
+        for spec in self.cloud.specs() {
+            let tuned = replicas.leaves.get(&spec.name)?.detach();
+            let value = match spec.kind {
+                // Fine-tuned rows over the cloud's: `cloud + (tuned - cloud)` would round.
+                Kind::Table => self.cloud.get(&spec.name)?.as_tensor().copy()?.scatter(
+                    &rows.unsqueeze(1)?.broadcast_as(tuned.shape())?.contiguous()?,
+                    &tuned,
+                    0,
+                )?,
+                Kind::Dense | Kind::Buffer => tuned,
+            };
+            leaves.insert(&spec.name, value);
+        }
+        let (fields, history_length) = (self.dataset.fields.len(), self.dataset.history_length);
+        Ok(UserModel { model: self.model, leaves, fields, history_length, device: self.device })
+    }
+
     /// Logits of each user's samples to rank, and the number of users with a clamped local CTR.
     fn run_chunk(&self, users: &[&UserTask], method: &Method, seed: u64) -> candle_core::Result<(Vec<Vec<f32>>, u64)> {
         let chunk = EncodedChunk::new(self.dataset, users, self.model.uses_history(), &self.row_maps);
@@ -171,7 +200,7 @@ impl<'a> FineTuner<'a> {
     }
 
     /// Positions of a user's local samples in training order, epoch after epoch.
-    fn sample_order(&self, task: &UserTask, seed: u64) -> Vec<u32> {
+    pub fn sample_order(&self, task: &UserTask, seed: u64) -> Vec<u32> {
         let mut rng = seeded_rng(seed, "local sample order", u64::from(task.user));
         let mut epoch: Vec<u32> = (0..task.local.len() as u32).collect();
         let mut order = Vec::with_capacity(epoch.len() * self.config.epochs);

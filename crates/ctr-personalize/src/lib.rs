@@ -11,6 +11,7 @@ mod local_set;
 mod method;
 mod natural;
 mod planted_drift;
+mod user_model;
 
 pub use config::{FineTuningConfig, Scope};
 pub use corrections::{CORRECTIONS, Corrected, Correction, CorrectionSettings};
@@ -20,6 +21,7 @@ pub use local_set::LocalSet;
 pub use method::{CLOUD, Method, MethodError, REFERENCE_METHODS};
 pub use natural::natural;
 pub use planted_drift::{PlantedDrift, planted_drift};
+pub use user_model::UserModel;
 
 mod task;
 pub use task::{Exclusion, Tasks, UserTask};

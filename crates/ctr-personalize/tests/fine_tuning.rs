@@ -187,3 +187,38 @@ fn a_step_size_that_diverges_names_the_user_and_the_key() {
         .to_string();
     assert!(error.contains("lower fine_tuning.optimizer.learning_rate (now 1000000000)"), "{error}");
 }
+
+/// A request gets the scores that the engine gives the same user's samples, one candidate or many at a time.
+fn a_request_gets_the_engines_scores<C: ModelConfig>() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dataset = dataset(&folder);
+    let cloud = cloud::<C>(&dataset);
+    let tasks = natural(&dataset, 1, Split::Test);
+    let config = config(Algorithm::Sgd, 0.05);
+    let tuned = tune(&cloud, &dataset, &config, &tasks, "none").logits;
+    let tuner = FineTuner::new(&*cloud.model, &cloud.parameters, &cloud.logits, &dataset, &config, &Device::Cpu);
+    let none = Method::parse("none").expect("known");
+    for (task, range) in tasks.users.iter().zip(tasks.judged_ranges()).take(5) {
+        let user_model = tuner.user_model(task, &none, 1).expect("a model");
+        for (&sample, expected) in task.judged.iter().zip(&tuned[range]) {
+            let ids = dataset.sample_ids(sample as usize);
+            let scores = user_model.score(&ids.repeat(3), dataset.history(sample as usize)).expect("scores");
+            assert_eq!(scores.len(), 3);
+            for score in scores {
+                assert!((score - expected).abs() <= 1e-5 * expected.abs().max(1.0), "{}: {score} {expected}", C::NAME);
+            }
+        }
+        let message = user_model.score(&[0; 2], &[]).unwrap_err().to_string();
+        assert!(message.contains("2 ids are no whole number of candidates"), "{message}");
+    }
+}
+
+#[test]
+fn deepfm_requests_get_the_engines_scores() {
+    a_request_gets_the_engines_scores::<ctr_deepfm::DeepFmConfig>();
+}
+
+#[test]
+fn din_requests_get_the_engines_scores() {
+    a_request_gets_the_engines_scores::<ctr_din::DinConfig>();
+}

@@ -15,4 +15,4 @@ pub use config::{EmbeddingUpdate, Monitor, TrainingConfig};
 pub use error::TrainError;
 pub use predict::predict;
 pub use row_map::{RowMap, RowMapPool};
-pub use train::{EpochReport, TrainedModel, TrainingReport, train};
+pub use train::{EpochReport, TrainedModel, TrainingReport, epoch_order, train};

@@ -118,8 +118,7 @@ pub fn train(
             shards: config.shards,
             seed,
         };
-        let mut order = samples.clone();
-        order.shuffle(&mut seeded_rng(seed, "epoch order", epoch as u64));
+        let order = epoch_order(&samples, seed, epoch);
         let mut loss_sum = 0.0;
         let mut steps = run.steps;
         for batch in order.chunks(config.batch_size) {
@@ -166,6 +165,13 @@ pub fn train(
         epochs: run.epochs,
     };
     Ok(TrainedModel { parameters: run.parameters, report })
+}
+
+/// The training samples in the order in which epoch `epoch` (counted from 1) visits them.
+pub fn epoch_order(samples: &[u32], seed: u64, epoch: usize) -> Vec<u32> {
+    let mut order = samples.to_vec();
+    order.shuffle(&mut seeded_rng(seed, "epoch order", epoch as u64));
+    order
 }
 
 /// What changes while a model trains.

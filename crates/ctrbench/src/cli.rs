@@ -27,6 +27,8 @@ pub enum Command {
     Models(ModelsArgs),
     /// List the label corrections and the other methods, with formula and source.
     Corrections(OutputArgs),
+    /// Measure what this machine can do at best: matrix products and copying.
+    Hardware(HardwareArgs),
 }
 
 /// Commands on datasets.
@@ -103,6 +105,17 @@ pub struct InspectArgs {
     /// Print nothing but the result.
     #[arg(long)]
     pub quiet: bool,
+    /// How to print the result.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `hardware`.
+#[derive(Debug, Args)]
+pub struct HardwareArgs {
+    /// Threads; 0 takes every core.
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
     /// How to print the result.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -5,9 +5,11 @@ mod cli;
 mod commands;
 mod config;
 mod experiment;
+mod hardware;
 mod models;
 mod overrides;
 mod progress;
+mod threads;
 
 use clap::Parser;
 use std::process::ExitCode;

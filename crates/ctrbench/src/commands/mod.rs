@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod corrections;
+mod hardware;
 mod inspect;
 mod models;
 mod run;
@@ -16,6 +17,7 @@ pub fn dispatch(cli: Cli) -> Result<()> {
         Command::Data { command: DataCommand::Inspect(args) } => inspect::inspect(&args),
         Command::Models(args) => models::models(&args),
         Command::Corrections(args) => corrections::corrections(args),
+        Command::Hardware(args) => hardware::hardware(&args),
     }
 }
 

@@ -1,8 +1,8 @@
 //! `ctrbench run`.
 
 use super::{print, print_json};
-use crate::{cli::RunArgs, config::RunConfig, experiment::Experiment, progress::Progress};
-use anyhow::{Context, Result};
+use crate::{cli::RunArgs, config::RunConfig, experiment::Experiment, progress::Progress, threads::pool};
+use anyhow::Result;
 use ctr_report::{RunFolder, table};
 use std::time::SystemTime;
 
@@ -26,15 +26,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     }
     let config = config.resolve()?;
     let device = config.device()?.open()?;
-    // Not rayon's own default for 0: that would be RAYON_NUM_THREADS, which is 1 for candle's sake.
-    let threads = match config.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .context("the threads could not be started; try a smaller --threads")?;
+    let pool = pool(config.threads)?;
     let started = SystemTime::now();
     let record = pool.install(|| -> Result<_> {
         let progress = Progress::new(Experiment::steps(&config), args.quiet, args.no_progress);

@@ -1,0 +1,34 @@
+//! `ctrbench-peer`: our half of the comparison with PyTorch that `peers/compare.py` runs.
+//!
+//! Each job prepares its work, writes what the other half needs to do the same (encoded samples, initial weights, order
+//! of the samples) to a folder, prints one JSON line with what the result must be, and then does the work once per line
+//! on standard input, answering each with its seconds.
+
+mod arguments;
+mod fine_tuning;
+mod inference;
+mod loading;
+mod metrics;
+mod rounds;
+mod sizes;
+mod training;
+mod uniform;
+
+use anyhow::{Context, Result};
+use arguments::{Arguments, Job};
+use clap::Parser;
+
+fn main() -> Result<()> {
+    // SAFETY: no other thread exists yet; see `ctrbench`'s own main.
+    unsafe { std::env::set_var("RAYON_NUM_THREADS", "1") };
+    let Arguments { threads, export, job } = Arguments::parse();
+    std::fs::create_dir_all(&export).with_context(|| format!("{} cannot be made", export.display()))?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    pool.install(|| match job {
+        Job::Training { model, vocabulary, steps } => training::run(model, vocabulary, steps, &export),
+        Job::FineTuning { model, users } => fine_tuning::run(model, users, &export),
+        Job::Inference { model, candidates } => inference::run(model, candidates, &export),
+        Job::Metrics { predictions } => metrics::run(predictions, &export),
+        Job::Loading { data_dir } => loading::run(&data_dir, &export),
+    })
+}

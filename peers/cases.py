@@ -1,0 +1,73 @@
+"""What is compared: each case is a job of ctrbench-peer and the variants that do the same in Python."""
+
+from dataclasses import dataclass, field
+
+MODELS = ["lr", "fm", "deepfm", "din", "dcn"]
+
+
+@dataclass
+class Case:
+    """`measure` names how a round's answer becomes the figure that is reported (report.py)."""
+
+    work: str
+    name: str
+    arguments: list
+    measure: str
+    model: str = ""
+    settings: dict = field(default_factory=dict)
+
+
+def cases(data_dir):
+    """All cases, in order; those on MovieLens-1M only where its folder is known."""
+    listed = []
+    for model in MODELS:
+        listed.append(Case("fine-tuning", model, ["fine-tuning", model, "--users", 1024], "users/s", model))
+    for model in MODELS:
+        steps = {"lr": 100, "fm": 50, "din": 4}.get(model, 12)
+        listed.append(training(model, 10_000, steps, ["adam", "adam-fused"]))
+    for model, steps in [("fm", 25), ("deepfm", 12)]:
+        listed.append(training(model, 1_000_000, steps, ["adam", "adam-fused", "sparse-adam"]))
+    # The table and its moments take 2 GB on our side; PyTorch's dense Adam would take minutes a round.
+    for model, steps in [("fm", 25), ("deepfm", 12)]:
+        listed.append(training(model, 10_000_000, steps, []))
+    for model in MODELS:
+        for candidates in [1, 100, 1000]:
+            arguments = ["inference", model, "--candidates", candidates]
+            listed.append(Case("inference", f"{model}, {candidates} candidates", arguments, "p99", model))
+    listed.append(Case("metrics", "10 million", ["metrics", "--predictions", 10_000_000], "s"))
+    if data_dir:
+        listed.append(Case("loading", "movielens-1m", ["loading", "--data-dir", data_dir], "s"))
+    return listed
+
+
+def training(model, vocabulary, steps, variants):
+    arguments = ["training", model, "--vocabulary", vocabulary, "--steps", steps]
+    name = f"{model}, {vocabulary // 1000} k"
+    return Case("training", name, arguments, "rows/s", model, {"variants": variants})
+
+
+def variants(case, folder, ready, data_dir):
+    """The Python half of a case: variant name to an object with `check()` and `round()`, and the largest difference
+    that `check` may give."""
+    if case.work == "training":
+        from training import Training
+
+        made = {name: Training(folder, case.model, name, ready) for name in case.settings["variants"]}
+        return made, 1e-4
+    if case.work == "fine-tuning":
+        from fine_tuning import Loop, Users, Vmap
+
+        users = Users(folder, case.model, ready)
+        best = Vmap.at_its_best(users)
+        return {"loop": Loop(users, 64), f"vmap, chunks of {best.chunk}": best}, 1e-4
+    if case.work == "inference":
+        from inference import Inference
+
+        return {"eager": Inference(folder, case.model)}, 1e-4
+    if case.work == "metrics":
+        from evaluation import Evaluation
+
+        return {"scikit-learn": Evaluation(folder, ready)}, 1e-9
+    from loading import Loading
+
+    return {"pandas, DataLoader": Loading(data_dir, ready)}, 0

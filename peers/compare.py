@@ -1,0 +1,82 @@
+"""Runs ctrbench and PyTorch on the same work, round by round in turn, on the same cores.
+
+    python peers/compare.py --bin target/release --out reports/peers/DATE-MACHINE [--data-dir DIR] [--only fine-tuning]
+
+Equal work is proven before it is timed: a variant whose result differs from ours ends the comparison.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+# How long the other half may still spin after its last parallel region.
+SETTLE_SECONDS = 0.3
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", type=pathlib.Path, default=pathlib.Path("target/release"), help="folder of the binaries")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the report")
+    parser.add_argument("--data-dir", default=os.environ.get("CTRBENCH_DATA"), help="folder that holds movielens-1m")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", help="cases whose work and name contain this text, as in 'training, deepfm'")
+    arguments = parser.parse_args()
+
+    import torch
+
+    from cases import cases, variants
+    from ours import Ours
+    from report import figure, write
+
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(1)
+    command = [arguments.bin / "ctrbench", "hardware", "--json", "--threads", str(arguments.threads)]
+    hardware = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    packages = ["torch", "numpy", "pandas", "scikit-learn"]
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    rows, all_ready = [], {}
+    for case in cases(arguments.data_dir):
+        if arguments.only and arguments.only not in f"{case.work}, {case.name}":
+            continue
+        print(f"{case.work}, {case.name}", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            ours = Ours(arguments.bin / "ctrbench-peer", arguments.threads, folder, case.arguments)
+            theirs, allowed = variants(case, folder, ours.ready, arguments.data_dir)
+            differences = {}
+            for name, variant in theirs.items():
+                differences[name] = variant.check()
+                if not differences[name] <= allowed:
+                    sys.exit(f"{case.work}, {case.name}, {name}: results differ by {differences[name]}, not the same work")
+            ready = all_ready[case.work, case.name] = ours.ready | {"differences": differences}
+            for round in range(-1, arguments.rounds):
+                answers = {"ctrbench": ours.round()}
+                for name, variant in theirs.items():
+                    answers[name] = answer(case, ready, variant)
+                    time.sleep(SETTLE_SECONDS)
+                # The first round warms up.
+                for name, each in answers.items() if round >= 0 else []:
+                    row = {"work": case.work, "case": case.name, "variant": name, "round": round, "measure": case.measure}
+                    rows.append(row | figure(case, ready, each))
+            ours.close()
+        write(arguments.out, rows, all_ready, hardware, versions)
+    print((arguments.out / "summary.md").read_text())
+
+
+def answer(case, ready, variant):
+    """A round of the Python half in the form of ctrbench-peer's answer."""
+    result = variant.round()
+    if case.measure == "p99":
+        return {"request_seconds": result}
+    # The variants of fine-tuning answer in seconds a user, since a loop over all users would take too long.
+    return {"seconds": result * ready["users"] if case.measure == "users/s" else result}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Per-user fine-tuning: a loop over users, and torch.func.vmap over chunks of users."""
+
+import pathlib
+import time
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch.func import grad, vmap
+
+from encoded import Encoded
+from models import TABLES, Model, load_parameters
+
+CHUNKS = [16, 32, 64, 128, 256]
+
+
+class Users:
+    """What each user's copy sees, in order, and what ctrbench's copy answered."""
+
+    def __init__(self, folder, model, ready):
+        folder = pathlib.Path(folder)
+        self.data = Encoded(folder, model == "din")
+        self.model = Model(model, self.data.item_field)
+        self.cloud = load_parameters(folder / "initial.safetensors")
+        self.rate, self.batch_size = ready["learning_rate"], ready["batch_size"]
+        tasks = load_file(folder / "tasks.safetensors")
+        column = lambda name: tasks[name].long()
+        local, starts = column("local"), column("local_offsets")
+        judged, ends = column("judged"), column("judged_offsets")
+        self.local = [local[a:b] for a, b in zip(starts[:-1], starts[1:])]
+        self.judged = [judged[a:b] for a, b in zip(ends[:-1], ends[1:])]
+        expected = tasks["expected_logits"]
+        self.expected = [expected[a:b] for a, b in zip(ends[:-1], ends[1:])]
+
+    def difference(self, users, logits):
+        return max((a - self.expected[user]).abs().max().item() for user, a in zip(users, logits))
+
+
+class Loop:
+    """A deep copy of the model, torch.optim.SGD, one user after the other."""
+
+    def __init__(self, users, count):
+        self.users, self.count = users, min(count, len(users.local))
+
+    def one(self, user):
+        parameters = {name: value.clone().requires_grad_() for name, value in self.users.cloud.items()}
+        optimizer = torch.optim.SGD(parameters.values(), lr=self.users.rate)
+        data, model = self.users.data, self.users.model
+        for samples in self.users.local[user].split(self.users.batch_size):
+            loss = F.binary_cross_entropy_with_logits(model(parameters, data.batch(samples)), data.labels[samples])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+        with torch.no_grad():
+            return model(parameters, data.batch(self.users.judged[user]))
+
+    def check(self):
+        return self.users.difference(range(8), [self.one(user) for user in range(8)])
+
+    def round(self):
+        started = time.perf_counter()
+        for user in range(self.count):
+            self.one(user)
+        return (time.perf_counter() - started) / self.count
+
+
+class Vmap:
+    """vmap(grad) over a chunk of users that were sorted by their number of samples, padded and masked. Each user's copy
+    holds the table rows that its samples touch."""
+
+    def __init__(self, users, chunk):
+        self.users, self.chunk = users, chunk
+        self.order = sorted(range(len(users.local)), key=lambda user: (-len(users.local[user]), user))
+
+        def loss(parameters, batch, labels, weights):
+            logits = users.model(parameters, batch)
+            return (weights * F.binary_cross_entropy_with_logits(logits, labels, reduction="none")).sum()
+
+        self.gradients = vmap(grad(loss))
+        self.forward = vmap(users.model)
+
+    def rows_of(self, users):
+        """Touched rows `[users, rows]`, and a map from id to row `[users, ids]`."""
+        data = self.users.data
+        touched = []
+        for user in users:
+            samples = torch.cat([self.users.local[user], self.users.judged[user]])
+            ids = [data.ids[samples].flatten()]
+            if data.history is not None:
+                ids.append(data.history[samples].flatten())
+            touched.append(torch.cat(ids).unique())
+        rows = torch.zeros(len(users), max(map(len, touched)), dtype=torch.long)
+        table_rows = next(self.users.cloud[name] for name in TABLES if name in self.users.cloud).shape[0]
+        row_of = torch.zeros(len(users), table_rows, dtype=torch.long)
+        for position, ids in enumerate(touched):
+            rows[position, : len(ids)] = ids
+            row_of[position, ids] = torch.arange(len(ids))
+        return rows, row_of
+
+    def inputs(self, samples_of_users, row_of):
+        """The users' samples padded to the longest, ids as rows of the users' own tables; and which are real."""
+        longest = max(map(len, samples_of_users))
+        samples = torch.zeros(len(samples_of_users), longest, dtype=torch.long)
+        real = torch.zeros(len(samples_of_users), longest)
+        for position, own in enumerate(samples_of_users):
+            samples[position, : len(own)] = own
+            real[position, : len(own)] = 1.0
+        local = lambda ids: row_of.gather(1, ids.flatten(1)).reshape(ids.shape)
+        ids, history, mask = self.users.data.batch(samples)
+        return (local(ids), None if history is None else local(history), mask), self.users.data.labels[samples], real
+
+    def tune(self, users):
+        rows, row_of = self.rows_of(users)
+        parameters = {
+            name: value[rows] if name in TABLES else value.expand(len(users), *value.shape).clone()
+            for name, value in self.users.cloud.items()
+        }
+        batch, labels, real = self.inputs([self.users.local[user] for user in users], row_of)
+        size = self.users.batch_size
+        for begin in range(0, labels.shape[1], size):
+            cut = lambda t: None if t is None else t[:, begin : begin + size]
+            own = cut(real)
+            weights = own / own.sum(1, keepdim=True).clamp(min=1)
+            step = self.gradients(parameters, tuple(map(cut, batch)), cut(labels), weights)
+            for name, value in parameters.items():
+                value.sub_(step[name], alpha=self.users.rate)
+        batch, _, _ = self.inputs([self.users.judged[user] for user in users], row_of)
+        with torch.no_grad():
+            logits = self.forward(parameters, batch)
+        return [row[: len(self.users.judged[user])] for row, user in zip(logits, users)]
+
+    def check(self):
+        users = self.order[: self.chunk]
+        return self.users.difference(users, self.tune(users))
+
+    def round(self):
+        started = time.perf_counter()
+        for begin in range(0, len(self.order), self.chunk):
+            self.tune(self.order[begin : begin + self.chunk])
+        return (time.perf_counter() - started) / len(self.order)
+
+    @staticmethod
+    def at_its_best(users):
+        """The chunk size that is fastest in one round each."""
+        trials = [Vmap(users, chunk) for chunk in CHUNKS]
+        for trial in trials:
+            trial.tune(trial.order[: trial.chunk])
+        return min(trials, key=lambda trial: trial.round())

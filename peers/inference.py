@@ -1,0 +1,42 @@
+"""One request: a user's copy scores candidates, eager and without gradients."""
+
+import pathlib
+import time
+
+import torch
+from safetensors.torch import load_file
+
+from encoded import Encoded
+from models import Model, load_parameters
+
+
+class Inference:
+    """The requests that ctrbench answered, one after the other."""
+
+    def __init__(self, folder, model):
+        path = pathlib.Path(folder) / "requests.safetensors"
+        self.model = Model(model, Encoded(folder, False).item_field)
+        self.parameters = load_parameters(path)
+        tensors = load_file(path)
+        self.requests = list(tensors["request.ids"].long())
+        self.expected = tensors["request.logits"]
+        self.history = self.mask = None
+        if self.model.uses_history:
+            self.history = tensors["request.history"].long().expand(self.requests[0].shape[0], -1)
+            self.mask = torch.ones(self.history.shape)
+
+    @torch.no_grad()
+    def score(self, ids):
+        return self.model(self.parameters, (ids, self.history, self.mask))
+
+    def check(self):
+        return max((self.score(ids) - logits).abs().max().item() for ids, logits in zip(self.requests, self.expected))
+
+    def round(self):
+        """Seconds of every request."""
+        seconds = []
+        for ids in self.requests:
+            started = time.perf_counter()
+            self.score(ids)
+            seconds.append(time.perf_counter() - started)
+        return seconds

@@ -1,0 +1,68 @@
+"""Cloud training: the same steps from the same weights, with PyTorch's optimizers."""
+
+import pathlib
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from encoded import HELD_OUT, Encoded
+from models import TABLES, Model, load_parameters
+
+# Whose result each variant must meet: PyTorch's Adam moves every table row at every step, SparseAdam the batch's.
+VARIANTS = {"adam": "all", "adam-fused": "all", "sparse-adam": "touched"}
+
+
+class Training:
+    """One epoch by one variant; `check` proves that it did what ctrbench did."""
+
+    def __init__(self, folder, model, variant, ready):
+        self.folder, self.variant, self.ready = pathlib.Path(folder), variant, ready
+        self.data = Encoded(folder, model == "din")
+        self.model = Model(model, self.data.item_field, sparse=variant == "sparse-adam")
+        self.order = torch.from_numpy(np.fromfile(self.folder / "order.u32", dtype=np.uint32).astype(np.int64))
+
+    def start(self):
+        self.parameters = {
+            name: torch.nn.Parameter(value) for name, value in load_parameters(self.folder / "initial.safetensors").items()
+        }
+        tables = [value for name, value in self.parameters.items() if name in TABLES]
+        dense = [value for name, value in self.parameters.items() if name not in TABLES]
+        rate = self.ready["learning_rate"]
+        if self.variant == "sparse-adam":
+            self.optimizers = [torch.optim.SparseAdam(tables, lr=rate), torch.optim.Adam(dense, lr=rate, fused=True)]
+        else:
+            fused = True if self.variant == "adam-fused" else None
+            self.optimizers = [torch.optim.Adam(tables + dense, lr=rate, fused=fused)]
+
+    def epoch(self):
+        """Seconds of the epoch's steps."""
+        size = self.ready["batch_size"]
+        started = time.perf_counter()
+        for begin in range(0, len(self.order), size):
+            samples = self.order[begin : begin + size]
+            logits = self.model(self.parameters, self.data.batch(samples))
+            loss = F.binary_cross_entropy_with_logits(logits, self.data.labels[samples])
+            for optimizer in self.optimizers:
+                optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            for optimizer in self.optimizers:
+                optimizer.step()
+        return time.perf_counter() - started
+
+    @torch.no_grad()
+    def held_out_loss(self):
+        samples = (self.data.part == HELD_OUT["validation"]).nonzero().squeeze(1)
+        logits = self.model(self.parameters, self.data.batch(samples))
+        return F.binary_cross_entropy_with_logits(logits, self.data.labels[samples]).item()
+
+    def check(self):
+        """Difference of the held-out log loss after the epoch from ctrbench's."""
+        self.start()
+        self.epoch()
+        return abs(self.held_out_loss() - self.ready[VARIANTS[self.variant]]["held_out_loss"])
+
+    def round(self):
+        self.start()
+        return self.epoch()
