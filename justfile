@@ -16,6 +16,13 @@ lint:
 bench:
     cargo bench -p ctrbench-benches
 
+# PyTorch beside ctrbench on the same work (peers/README.md); data_dir holds the subfolder movielens-1m.
+peers data_dir="":
+    python3 -m venv target/peers
+    target/peers/bin/pip install --quiet -r peers/requirements.txt
+    cargo build --release --workspace
+    target/peers/bin/python peers/compare.py {{ if data_dir == "" { "" } else { "--data-dir " + quote(data_dir) } }}
+
 # MovieLens-1M; data_dir holds the subfolder movielens-1m.
 movielens data_dir:
     cargo run --release -- run configs/movielens-1m.toml --data-dir {{ quote(data_dir) }}

@@ -1,15 +1,17 @@
 """Runs ctrbench and PyTorch on the same work, round by round in turn, on the same cores.
 
-    python peers/compare.py --bin target/release --out reports/peers/DATE-MACHINE [--data-dir DIR] [--only fine-tuning]
+    python peers/compare.py [--data-dir DIR] [--only fine-tuning] [--rounds 5] [--out FOLDER]
 
 Equal work is proven before it is timed: a variant whose result differs from ours ends the comparison.
 """
 
 import argparse
+import datetime
 import importlib.metadata
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,7 +24,7 @@ SETTLE_SECONDS = 0.3
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", type=pathlib.Path, default=pathlib.Path("target/release"), help="folder of the binaries")
-    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the report")
+    parser.add_argument("--out", type=pathlib.Path, help="folder of the report; else reports/peers/<date>-<machine>")
     parser.add_argument("--data-dir", default=os.environ.get("CTRBENCH_DATA"), help="folder that holds movielens-1m")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
@@ -39,6 +41,7 @@ def main():
     torch.manual_seed(1)
     command = [arguments.bin / "ctrbench", "hardware", "--json", "--threads", str(arguments.threads)]
     hardware = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    out = arguments.out or pathlib.Path("reports/peers") / f"{datetime.date.today()}-{machine(hardware)}"
     packages = ["torch", "numpy", "pandas", "scikit-learn"]
     versions = {name: importlib.metadata.version(name) for name in packages}
     rows, all_ready = [], {}
@@ -65,8 +68,14 @@ def main():
                     row = {"work": case.work, "case": case.name, "variant": name, "round": round, "measure": case.measure}
                     rows.append(row | figure(case, ready, each))
             ours.close()
-        write(arguments.out, rows, all_ready, hardware, versions)
-    print((arguments.out / "summary.md").read_text())
+        write(out, rows, all_ready, hardware, versions)
+    print((out / "summary.md").read_text())
+
+
+def machine(hardware):
+    """The processor and the number of threads, as part of a folder's name."""
+    words = re.findall(r"[a-z0-9]+", hardware["system"]["cpu_model"].lower())
+    return "-".join(words + [str(hardware["peaks"]["threads"]), "threads"])
 
 
 def answer(case, ready, variant):

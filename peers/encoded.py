@@ -33,7 +33,7 @@ class Encoded:
             self.mask = torch.from_numpy(seen.astype(np.float32))
 
     def batch(self, samples):
-        """Inputs of a forward pass for these samples."""
+        """Inputs of a forward pass for these samples: ids alone, or with histories and their mask."""
         if self.history is None:
-            return self.ids[samples], None, None
+            return (self.ids[samples],)
         return self.ids[samples], self.history[samples], self.mask[samples]

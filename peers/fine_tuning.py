@@ -106,8 +106,9 @@ class Vmap:
             samples[position, : len(own)] = own
             real[position, : len(own)] = 1.0
         local = lambda ids: row_of.gather(1, ids.flatten(1)).reshape(ids.shape)
-        ids, history, mask = self.users.data.batch(samples)
-        return (local(ids), None if history is None else local(history), mask), self.users.data.labels[samples], real
+        ids, *history = self.users.data.batch(samples)
+        batch = (local(ids), local(history[0]), history[1]) if history else (local(ids),)
+        return batch, self.users.data.labels[samples], real
 
     def tune(self, users):
         rows, row_of = self.rows_of(users)
@@ -118,7 +119,7 @@ class Vmap:
         batch, labels, real = self.inputs([self.users.local[user] for user in users], row_of)
         size = self.users.batch_size
         for begin in range(0, labels.shape[1], size):
-            cut = lambda t: None if t is None else t[:, begin : begin + size]
+            cut = lambda t: t[:, begin : begin + size]
             own = cut(real)
             weights = own / own.sum(1, keepdim=True).clamp(min=1)
             step = self.gradients(parameters, tuple(map(cut, batch)), cut(labels), weights)

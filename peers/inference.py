@@ -20,14 +20,14 @@ class Inference:
         tensors = load_file(path)
         self.requests = list(tensors["request.ids"].long())
         self.expected = tensors["request.logits"]
-        self.history = self.mask = None
+        self.history = ()
         if self.model.uses_history:
-            self.history = tensors["request.history"].long().expand(self.requests[0].shape[0], -1)
-            self.mask = torch.ones(self.history.shape)
+            history = tensors["request.history"].long().expand(self.requests[0].shape[0], -1)
+            self.history = (history, torch.ones(history.shape))
 
     @torch.no_grad()
     def score(self, ids):
-        return self.model(self.parameters, (ids, self.history, self.mask))
+        return self.model(self.parameters, (ids, *self.history))
 
     def check(self):
         return max((self.score(ids) - logits).abs().max().item() for ids, logits in zip(self.requests, self.expected))

@@ -66,7 +66,7 @@ class Loading:
             TensorDataset(ids[train], labels[train]), batch_size=self.ready["batch_size"], shuffle=True
         )
         for batch, targets in loader:
-            loss = F.binary_cross_entropy_with_logits(model(parameters, (batch, None, None)), targets)
+            loss = F.binary_cross_entropy_with_logits(model(parameters, (batch,)), targets)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

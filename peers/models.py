@@ -1,6 +1,7 @@
 """The five models as functions of a parameter dictionary, with ctrbench's names and equations.
 
-Linear weights are kept `[out, in]`, as torch.nn.Linear does. A batch is `(ids [B, F], history [B, L], mask [B, L])`.
+Linear weights are kept `[out, in]`, as torch.nn.Linear does. A batch is `(ids [B, F],)`, for DIN
+`(ids [B, F], history [B, L], mask [B, L])`.
 """
 
 import torch
@@ -46,7 +47,7 @@ class Model:
             layer += 1
         return x
 
-    def _lr(self, p, ids, history, mask):
+    def _lr(self, p, ids):
         return self._rows(p, "linear", ids).sum((-2, -1)) + p["bias"]
 
     def _fm_terms(self, p, ids):
@@ -54,10 +55,10 @@ class Model:
         pairs = 0.5 * (embeddings.sum(-2).square() - embeddings.square().sum(-2)).sum(-1)
         return embeddings, self._rows(p, "linear", ids).sum((-2, -1)) + pairs + p["bias"]
 
-    def _fm(self, p, ids, history, mask):
+    def _fm(self, p, ids):
         return self._fm_terms(p, ids)[1]
 
-    def _deepfm(self, p, ids, history, mask):
+    def _deepfm(self, p, ids):
         embeddings, terms = self._fm_terms(p, ids)
         return terms + F.linear(self._mlp(p, embeddings.flatten(-2)), p["output.weight"]).squeeze(-1)
 
@@ -76,7 +77,7 @@ class Model:
         hidden = self._mlp(p, torch.cat([embeddings.flatten(-2), interest], -1))
         return F.linear(hidden, p["output.weight"]).squeeze(-1) + p["bias"]
 
-    def _dcn(self, p, ids, history, mask):
+    def _dcn(self, p, ids):
         start = cross = self._rows(p, "embedding", ids).flatten(-2)
         layer = 0
         while f"cross.{layer}.weight" in p:

@@ -34,6 +34,9 @@ pub enum Job {
         model: Model,
         #[arg(long)]
         users: u32,
+        /// Users of one batched pass; the engine's default where absent.
+        #[arg(long)]
+        chunk_users: Option<usize>,
     },
     /// One request: a user's copy scores candidates.
     Inference {

@@ -45,9 +45,10 @@ impl Cloud {
 }
 
 /// One round fine-tunes every user (SGD, one epoch of batch 32) and scores the user's test samples.
-pub fn run(model: Model, users: u32, export: &Path) -> Result<()> {
+pub fn run(model: Model, users: u32, chunk_users: Option<usize>, export: &Path) -> Result<()> {
     let cloud = Cloud::new(model, users, export)?;
-    let config = FineTuningConfig::default();
+    let mut config = FineTuningConfig::default();
+    config.chunk_users = chunk_users.unwrap_or(config.chunk_users);
     let tuner =
         FineTuner::new(&*cloud.structure, &cloud.parameters, &cloud.logits, &cloud.dataset, &config, &Device::Cpu);
     let method = Method::parse("none")?;

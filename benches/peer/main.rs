@@ -17,6 +17,8 @@ mod uniform;
 use anyhow::{Context, Result};
 use arguments::{Arguments, Job};
 use clap::Parser;
+// For its allocator, the one of the `ctrbench` binary.
+use ctrbench_benches as _;
 
 fn main() -> Result<()> {
     // SAFETY: no other thread exists yet; see `ctrbench`'s own main.
@@ -26,7 +28,7 @@ fn main() -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     pool.install(|| match job {
         Job::Training { model, vocabulary, steps } => training::run(model, vocabulary, steps, &export),
-        Job::FineTuning { model, users } => fine_tuning::run(model, users, &export),
+        Job::FineTuning { model, users, chunk_users } => fine_tuning::run(model, users, chunk_users, &export),
         Job::Inference { model, candidates } => inference::run(model, candidates, &export),
         Job::Metrics { predictions } => metrics::run(predictions, &export),
         Job::Loading { data_dir } => loading::run(&data_dir, &export),

@@ -77,8 +77,8 @@ impl CtrModel for DeepFm {
         let (replicas, samples, fields, dim) = embeddings.dims4()?;
         let first_order = gather_rows(leaves.get("linear")?, &batch.ids)?.squeeze(3)?.sum(2)?;
         let second_order = fm_interaction(&embeddings)?;
-        let hidden = self.mlp.forward(&embeddings.reshape((replicas, samples, fields * dim))?, leaves, context)?;
-        let deep = self.output.forward(&hidden, leaves)?.squeeze(2)?;
+        let features = embeddings.reshape((replicas, samples, fields * dim))?;
+        let deep = self.mlp.logit(&features, &self.output, leaves, context)?;
         (first_order + second_order)?.add(&deep)?.broadcast_add(leaves.get("bias")?)
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::DinConfig;
 use candle_core::{Result, Tensor};
-use ctr_nn::{Activation, Context, Group, Leaves, Linear, ParameterSpec, bias_add, interact_keys, weighted_sum};
+use ctr_nn::{
+    Activation, Context, DenseStack, DenseStep, Group, Leaves, Linear, ParameterSpec, bias_add, interact_keys,
+    weighted_sum,
+};
 
 /// A small network over `[q, k, q - k, q * k]` (candidate `q`, past item `k`) with one number out: the weight of `k`.
 #[derive(Debug)]
@@ -60,17 +63,35 @@ impl AttentionUnit {
         leaves: &Leaves,
         context: &mut Context,
     ) -> Result<Tensor> {
-        let mut x = self.first_layer(candidate, past, leaves)?;
+        let first = self.first_layer(candidate, past, leaves)?;
+        let scores = match DenseStack(&self.steps_after_first_product()).forward(&first, leaves)? {
+            Some(scores) => scores,
+            None => self.layer_by_layer(first, leaves, context)?,
+        };
+        let scores = scores.reshape(mask.shape())?;
+        // Without softmax the mask changes nothing: a padding row is zero, whatever its weight.
+        let weights = if self.softmax { masked_softmax(&scores, mask)? } else { scores };
+        weighted_sum(&weights, past)
+    }
+
+    /// Everything behind [`Self::first_layer`] as steps of a stack; none for activations that a stack lacks.
+    fn steps_after_first_product(&self) -> Vec<DenseStep<'_>> {
+        if self.activation != Activation::Prelu {
+            return Vec::new();
+        }
+        let layers = self.hidden.iter().flat_map(|layer| [DenseStep::Linear(layer), DenseStep::Prelu(layer)]);
+        layers.skip(1).chain([DenseStep::Linear(&self.output)]).collect()
+    }
+
+    fn layer_by_layer(&self, first: Tensor, leaves: &Leaves, context: &mut Context) -> Result<Tensor> {
+        let mut x = first;
         for (i, layer) in self.hidden.iter().enumerate() {
             if i > 0 {
                 x = layer.forward(&x, leaves)?;
             }
             x = self.activation.forward(&layer.name, &x, leaves, context)?;
         }
-        let scores = self.output.forward(&x, leaves)?.reshape(mask.shape())?;
-        // Without softmax the mask changes nothing: a padding row is zero, whatever its weight.
-        let weights = if self.softmax { masked_softmax(&scores, mask)? } else { scores };
-        weighted_sum(&weights, past)
+        self.output.forward(&x, leaves)
     }
 
     /// `[q, k, q - k, q * k] W + b` as `[R, B * L, hidden]`, before the activation.

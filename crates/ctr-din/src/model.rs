@@ -59,8 +59,7 @@ impl CtrModel for Din {
         let past = gather_rows(table, history)?;
         let interest = self.attention.forward(&candidate, &past, mask, leaves, context)?;
         let features = Tensor::cat(&[&embeddings.reshape((replicas, samples, fields * dim))?, &interest], 2)?;
-        let hidden = self.mlp.forward(&features, leaves, context)?;
-        self.output.forward(&hidden, leaves)?.squeeze(2)?.broadcast_add(leaves.get("bias")?)
+        self.mlp.logit(&features, &self.output, leaves, context)?.broadcast_add(leaves.get("bias")?)
     }
 
     fn uses_history(&self) -> bool {

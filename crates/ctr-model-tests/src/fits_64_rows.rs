@@ -38,7 +38,7 @@ pub fn fits_64_rows<C: ModelConfig>(config: &C) -> Result<()> {
         states.insert(spec.name.clone(), adam.new_state(&variable)?);
         variables.insert(spec.name.clone(), variable);
     }
-    let run = |model: &dyn CtrModel| pass(model, &variables, &batch, &targets, &mut Context::inference());
+    let run = |model: &dyn CtrModel| pass(model, &variables, &batch, &targets, &mut Context::inference(), true);
     for number in 1..=STEPS {
         let step = Step { number, learning_rate: adam.learning_rate, l2: 0.0, rows: Rows::All };
         for (name, gradient) in run(&*model)?.gradients {

@@ -1,7 +1,7 @@
 //! One pass forward and backward.
 
 use candle_core::{Device, Result, Tensor, Var};
-use ctr_nn::{Batch, Context, CtrModel, Kind, Leaves, ParameterSpec, bce_with_logits};
+use ctr_nn::{Batch, Context, CtrModel, DirectGradients, Kind, Leaves, ParameterSpec, bce_with_logits};
 use std::collections::BTreeMap;
 
 /// What one pass gives.
@@ -32,24 +32,31 @@ pub(crate) fn variables(
     specs.iter().map(variable).collect()
 }
 
-/// Logits, losses and gradients under the given values.
+/// Logits, losses and gradients under the given values; with `collecting`, layers may compute gradients themselves.
 pub(crate) fn pass(
     model: &dyn CtrModel,
     variables: &BTreeMap<String, Var>,
     batch: &Batch,
     (labels, weights): &(Tensor, Tensor),
     context: &mut Context,
+    collecting: bool,
 ) -> Result<Pass> {
     let mut leaves = Leaves::default();
+    let direct = DirectGradients::default();
+    if collecting {
+        leaves.collect_gradients(direct.clone());
+    }
     for (name, variable) in variables {
         leaves.insert(name, variable.as_tensor().clone());
     }
     let logits = model.forward(&leaves, batch, context)?;
     let losses = bce_with_logits(&logits, labels, weights)?;
     let store = losses.sum_all()?.backward()?;
+    let direct = direct.take();
     let trained = model.parameters().into_iter().filter(|spec| spec.kind != Kind::Buffer);
     let gradients = trained.map(|spec| {
-        let gradient = store.get(&variables[&spec.name]).unwrap_or_else(|| panic!("`{}` has no gradient", spec.name));
+        let gradient = store.get(&variables[&spec.name]).or_else(|| direct.get(&spec.name));
+        let gradient = gradient.unwrap_or_else(|| panic!("`{}` has no gradient", spec.name));
         assert_eq!(gradient.shape(), variables[&spec.name].shape(), "gradient of `{}`", spec.name);
         (spec.name, gradient.clone())
     });

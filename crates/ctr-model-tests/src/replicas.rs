@@ -22,7 +22,7 @@ pub fn replicas_are_independent(model: &dyn CtrModel) -> Result<()> {
             let variables = variables(&specs, replicas, formula_values)?;
             let mut context = Context { mode: mode(), ..Context::inference() };
             let batch = small_batch(replicas.len() as u32)?;
-            pass(model, &variables, &batch, &small_targets(replicas.len())?, &mut context)
+            pass(model, &variables, &batch, &small_targets(replicas.len())?, &mut context, true)
         };
         let together = run(&[0, 1, 2])?;
         let alone = [run(&[0])?, run(&[1])?, run(&[2])?];

@@ -11,6 +11,7 @@ mod batch;
 mod checkpoint;
 mod context;
 mod device;
+mod direct_gradients;
 mod initializer;
 mod layers;
 mod leaves;
@@ -25,8 +26,9 @@ pub use batch::Batch;
 pub use checkpoint::{CheckpointError, load_tensors, save_tensors};
 pub use context::{Context, Mode, NormStatistics};
 pub use device::{DeviceChoice, DeviceError};
+pub use direct_gradients::DirectGradients;
 pub use initializer::Initializer;
-pub use layers::{BatchNorm, Linear, Mlp, MlpConfig};
+pub use layers::{BatchNorm, DenseStack, DenseStep, Linear, Mlp, MlpConfig};
 pub use leaves::Leaves;
 pub use model::{CtrModel, ModelConfig, ModelInput};
 pub use ops::{

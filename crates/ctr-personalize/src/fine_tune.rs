@@ -3,10 +3,11 @@
 use crate::{
     Corrected, FineTuningConfig, LocalSet, Method, PersonalizeError, Tasks, UserModel, UserTask, chunk::EncodedChunk,
 };
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Tensor, Var, backprop::GradStore};
 use ctr_data::Dataset;
 use ctr_nn::{
-    Context, CtrModel, Group, Kind, Leaves, Parameters, Rows, Step, bce_with_logits, gather_rows, seeded_rng,
+    Algorithm, Context, CtrModel, DirectGradients, Group, Kind, Leaves, Parameters, Rows, Step, bce_with_logits,
+    gather_rows, seeded_rng,
 };
 use ctr_train::RowMapPool;
 use rand::seq::SliceRandom;
@@ -194,7 +195,7 @@ impl<'a> FineTuner<'a> {
             let labels = Tensor::from_vec(labels, shape, self.device)?;
             let weights = Tensor::from_vec(weights, shape, self.device)?;
             let grads = bce_with_logits(&logits, &labels, &weights)?.sum_all()?.backward()?;
-            replicas.step(self, &grads, step as u64 + 1, &positions)?;
+            replicas.step(self, grads, step as u64 + 1, &positions)?;
         }
         Ok(())
     }
@@ -239,10 +240,13 @@ fn loss_inputs(positions: &[&[u32]], targets: &[Targets], batch_len: usize) -> (
 struct Replicas {
     leaves: Leaves,
     trained: Vec<Trained>,
+    /// Gradients that layers compute themselves.
+    direct: DirectGradients,
 }
 
 /// A parameter that moves.
 struct Trained {
+    name: String,
     group: Group,
     leaf: Var,
     state: Option<Var>,
@@ -272,6 +276,7 @@ impl Replicas {
             leaves.insert(&spec.name, leaf.as_tensor().clone());
             let state = tuner.config.optimizer.new_state(&leaf)?;
             trained.push(Trained {
+                name: spec.name.clone(),
                 group: spec.group,
                 leaf,
                 state,
@@ -279,7 +284,17 @@ impl Replicas {
                 rows_per_replica,
             });
         }
-        Ok(Self { leaves, trained })
+        let optimizer = &tuner.config.optimizer;
+        // A replica without samples left has no gradient, so a step of plain descent leaves it where it is.
+        let direct = match optimizer.algorithm {
+            Algorithm::Sgd if !method.l2_sp => DirectGradients::descending(optimizer.learning_rate),
+            _ => DirectGradients::default(),
+        };
+        // Without the tables nothing below a stack has a gradient, so the stack would not be a node of the graph.
+        if scope.includes(Group::Embedding) {
+            leaves.collect_gradients(direct.clone());
+        }
+        Ok(Self { leaves, trained, direct })
     }
 
     /// Whether the output bias is all that was trained.
@@ -297,14 +312,15 @@ impl Replicas {
     fn step(
         &self,
         tuner: &FineTuner,
-        grads: &candle_core::backprop::GradStore,
+        mut grads: GradStore,
         number: u64,
         positions: &[&[u32]],
     ) -> candle_core::Result<()> {
         let active: Vec<usize> = (0..positions.len()).filter(|&user| !positions[user].is_empty()).collect();
+        let mut direct = self.direct.take();
         let mut rows_by_width: BTreeMap<usize, Rows> = BTreeMap::new();
         for parameter in &self.trained {
-            let Some(grad) = grads.get(&parameter.leaf) else { continue };
+            let Some(grad) = grads.remove(&parameter.leaf).or_else(|| direct.remove(&parameter.name)) else { continue };
             let width = parameter.rows_per_replica;
             let rows = rows_by_width.entry(width).or_insert_with(|| {
                 if active.len() == positions.len() {
@@ -314,17 +330,13 @@ impl Replicas {
                     Rows::Active(rows.map(|row| row as u32).collect::<Arc<[u32]>>())
                 }
             });
-            let pulled;
             let grad = match &parameter.anchor {
-                Some(anchor) => {
-                    pulled = (grad + ((parameter.leaf.as_tensor() - anchor)? * tuner.config.l2_sp)?)?.detach();
-                    &pulled
-                }
+                Some(anchor) => (grad + ((parameter.leaf.as_tensor() - anchor)? * tuner.config.l2_sp)?)?.detach(),
                 None => grad,
             };
             let learning_rate = tuner.config.optimizer.learning_rate;
             let step = Step { number, learning_rate, l2: 0.0, rows: rows.clone() };
-            tuner.config.optimizer.step(&parameter.leaf, grad, parameter.state.as_ref(), &step)?;
+            tuner.config.optimizer.step(&parameter.leaf, &grad, parameter.state.as_ref(), &step)?;
         }
         Ok(())
     }

@@ -6,8 +6,8 @@ use crate::{RowMap, RowMapPool, batches::build_batch};
 use candle_core::{Device, Result, Tensor, Var};
 use ctr_data::Dataset;
 use ctr_nn::{
-    Context, CtrModel, Kind, Leaves, NormStatistics, Parameters, bce_with_logits, gather_rows, scatter_add_rows,
-    seeded_rng,
+    Context, CtrModel, DirectGradients, Kind, Leaves, NormStatistics, Parameters, bce_with_logits, gather_rows,
+    scatter_add_rows, seeded_rng,
 };
 use rayon::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
@@ -79,11 +79,18 @@ impl GradientJob<'_> {
         let labels = Tensor::from_vec(labels, (1, samples.len()), self.device)?;
         let weights = Tensor::full(1.0 / batch_len as f32, (1, samples.len()), self.device)?;
 
+        let direct = DirectGradients::default();
+        leaves.collect_gradients(direct.clone());
         let mut context = Context::training(seeded_rng(self.seed, "dropout", stream));
         let logits = self.model.forward(&leaves, &batch, &mut context)?;
         let loss = bce_with_logits(&logits, &labels, &weights)?.sum_all()?;
         let mut grads = loss.backward()?;
-        let by_name = trained.into_iter().filter_map(|(name, leaf)| Some((name, grads.remove(&leaf)?))).collect();
+        let mut by_name = direct.take();
+        for (name, leaf) in trained {
+            if let Some(grad) = grads.remove(&leaf) {
+                by_name.insert(name, grad);
+            }
+        }
         Ok(ShardGradients { loss: loss.to_scalar()?, by_name, rows, norm_statistics: context.norm_statistics })
     }
 

@@ -296,6 +296,20 @@ fn lists_of_models_corrections_and_dataset_facts() {
     assert_eq!((&lr["name"], &lr["embedding_parameters"]), (&"lr".into(), &rows.into()), "{models}");
 }
 
+#[test]
+fn hardware_says_what_the_machine_is_and_can() {
+    let output = ctrbench().args(["hardware", "--threads", "1", "--json"]).output().expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(found["peaks"]["threads"], 1);
+    assert!(found["system"]["memory_bytes"].as_u64() > Some(0), "{found}");
+    // A petaflop on one thread would be a clock that did not run.
+    for peak in ["gemm_gflops", "copy_gigabytes_per_second"] {
+        let value = found["peaks"][peak].as_f64().expect("a number");
+        assert!(value > 0.01 && value < 1e6, "{peak} is {value}");
+    }
+}
+
 /// `ctrbench run … 2>&1 | head` closes stderr early; the run still ends and leaves its results.
 #[cfg(unix)]
 #[test]

@@ -1,7 +1,7 @@
 //! A stack of fully connected layers, in FuxiCTR's order: linear, batch norm, activation, dropout.
 
-use super::{BatchNorm, Linear, dropout::dropout};
-use crate::{Activation, Context, Group, Initializer, Leaves, ParameterSpec};
+use super::{BatchNorm, DenseStack, DenseStep, Linear, dropout::dropout};
+use crate::{Activation, Context, Group, Initializer, Leaves, Mode, ParameterSpec};
 use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +95,43 @@ impl Mlp {
     /// # Errors
     /// If a parameter is missing or a shape does not fit.
     pub fn forward(&self, x: &Tensor, leaves: &Leaves, context: &mut Context) -> Result<Tensor> {
+        match DenseStack(&self.steps(context)).forward(x, leaves)? {
+            Some(output) => Ok(output),
+            None => self.layer_by_layer(x, leaves, context),
+        }
+    }
+
+    /// The hidden layers and an output layer of one feature behind them: `[R, B, input]` to `[R, B]`.
+    ///
+    /// # Errors
+    /// If a parameter is missing or a shape does not fit.
+    pub fn logit(&self, x: &Tensor, output: &Linear, leaves: &Leaves, context: &mut Context) -> Result<Tensor> {
+        let mut steps = self.steps(context);
+        if !steps.is_empty() {
+            steps.push(DenseStep::Linear(output));
+        }
+        let logit = match DenseStack(&steps).forward(x, leaves)? {
+            Some(logit) => logit,
+            None => output.forward(&self.layer_by_layer(x, leaves, context)?, leaves)?,
+        };
+        logit.squeeze(2)
+    }
+
+    /// The layers as steps of a [`DenseStack`]; none where a layer needs more than a stack has.
+    fn steps(&self, context: &Context) -> Vec<DenseStep<'_>> {
+        let drops = self.config.dropout > 0.0 && matches!(context.mode, Mode::Training(_));
+        let rectifier: fn(&Linear) -> DenseStep<'_> = match self.config.activation {
+            Activation::Relu => |_| DenseStep::Relu,
+            Activation::Prelu => |layer| DenseStep::Prelu(layer),
+            Activation::Sigmoid | Activation::Tanh | Activation::Dice => return Vec::new(),
+        };
+        if drops || self.config.batch_norm {
+            return Vec::new();
+        }
+        self.layers.iter().flat_map(|layer| [DenseStep::Linear(layer), rectifier(layer)]).collect()
+    }
+
+    fn layer_by_layer(&self, x: &Tensor, leaves: &Leaves, context: &mut Context) -> Result<Tensor> {
         let mut x = x.clone();
         for layer in &self.layers {
             x = if self.config.activation == Activation::Relu && !self.config.batch_norm {

@@ -5,11 +5,13 @@
 
 mod bce_with_logits;
 mod bias_activation;
+mod descend;
 mod dice;
 mod fm_interaction;
 mod gather_rows;
 mod interact_keys;
 mod optimizer_update;
+mod precomputed;
 mod prelu;
 mod rows;
 mod sigmoid;
@@ -17,13 +19,16 @@ mod standardize;
 mod weighted_sum;
 
 pub use bce_with_logits::bce_with_logits;
+pub(crate) use bias_activation::{AddBiasInPlace, RectifyInPlace, mask_positive, sum_to_bias};
 pub use bias_activation::{bias_add, bias_relu};
+pub(crate) use descend::descend;
 pub(crate) use dice::dice;
 pub use fm_interaction::fm_interaction;
 pub use gather_rows::{PADDING_ROW, gather_rows, scatter_add_rows};
 pub use interact_keys::interact_keys;
 pub(crate) use optimizer_update::{AdagradParameter, AdagradSum, AdamMoments, AdamParameter, Sgd};
-pub(crate) use prelu::prelu;
+pub(crate) use precomputed::precomputed;
+pub(crate) use prelu::{prelu, prelu_backward};
 pub use rows::Rows;
 pub(crate) use sigmoid::sigmoid;
 pub(crate) use standardize::{moments, standardize};
@@ -60,6 +65,6 @@ fn f32_slice_mut<'a>(op: &str, storage: &'a mut CpuStorage, layout: &Layout) -> 
 
 /// For the tests that hold a fused operation against its plain twin.
 #[cfg(test)]
-fn largest_difference(a: &candle_core::Tensor, b: &candle_core::Tensor) -> Result<f32> {
+pub(crate) fn largest_difference(a: &candle_core::Tensor, b: &candle_core::Tensor) -> Result<f32> {
     (a - b)?.abs()?.flatten_all()?.max(0)?.to_scalar()
 }

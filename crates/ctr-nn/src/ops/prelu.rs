@@ -50,11 +50,14 @@ impl CustomOp2 for Prelu {
     }
 
     fn bwd(&self, x: &Tensor, alpha: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let grad = grad.contiguous()?;
-        let grad_x = grad.apply_op3_no_bwd(x, alpha, &InputGrad)?;
-        let grad_alpha = grad.apply_op2_no_bwd(x, &SlopeGrad)?;
+        let (grad_x, grad_alpha) = prelu_backward(&grad.contiguous()?, x, alpha)?;
         Ok((Some(grad_x), Some(grad_alpha)))
     }
+}
+
+/// The gradients of `x` and `alpha` from that of the output, all contiguous and on the CPU.
+pub(crate) fn prelu_backward(grad: &Tensor, x: &Tensor, alpha: &Tensor) -> Result<(Tensor, Tensor)> {
+    Ok((grad.apply_op3_no_bwd(x, alpha, &InputGrad)?, grad.apply_op2_no_bwd(x, &SlopeGrad)?))
 }
 
 fn slope(x: f32, alpha: f32) -> f32 {

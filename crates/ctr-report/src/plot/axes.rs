@@ -47,8 +47,8 @@ pub(crate) fn panel<'a, DB: DrawingBackend + 'a>(
         .x_label_area_size(if x.name.is_empty() { 24 } else { 44 })
         .y_label_area_size(if y.ticks == 0 { 8 } else { 64 })
         .build_cartesian_2d(x.range.clone(), y.range.clone())?;
-    let x_label = |value: &f64| tick_label(*value, &x.range);
-    let y_label = |value: &f64| tick_label(*value, &y.range);
+    let x_label = |value: &f64| tick_label(*value, &x.range, x.ticks);
+    let y_label = |value: &f64| tick_label(*value, &y.range, y.ticks);
     chart
         .configure_mesh()
         .x_labels(x.ticks)

@@ -16,9 +16,11 @@ pub(crate) fn padded_range(values: impl IntoIterator<Item = f64>) -> Option<Rang
     Some(low - room..high + room)
 }
 
-/// A number as it stands along an axis of that range: as many decimals as tell neighbours apart.
-pub(crate) fn tick_label(value: f64, range: &Range<f64>) -> String {
-    let decimals = (1.5 - (range.end - range.start).log10()).floor().clamp(0.0, 6.0) as usize;
+/// A number as it stands along an axis of that range with at most `ticks` numbers: as many decimals as tell neighbours
+/// apart, which are a 1, 2 or 5 of the decimal place of `range / ticks` or more.
+pub(crate) fn tick_label(value: f64, range: &Range<f64>, ticks: usize) -> String {
+    let closest = (range.end - range.start) / ticks.max(1) as f64;
+    let decimals = (-closest.log10().floor()).clamp(0.0, 6.0) as usize;
     let label = format!("{value:.decimals$}");
     // Rounding leaves "-0.00" where an axis crosses zero.
     if label.trim_start_matches('-').chars().all(|c| c == '0' || c == '.') {
@@ -43,9 +45,11 @@ mod tests {
 
     #[test]
     fn numbers_have_the_decimals_that_their_range_needs() {
-        assert_eq!(tick_label(0.72, &(0.70..0.80)), "0.72");
-        assert_eq!(tick_label(0.721, &(0.719..0.725)), "0.721");
-        assert_eq!(tick_label(1500.0, &(0.0..2000.0)), "1500");
-        assert_eq!(tick_label(-1e-17, &(-0.1..0.1)), "0.00");
+        assert_eq!(tick_label(0.72, &(0.70..0.80), 6), "0.72");
+        assert_eq!(tick_label(0.721, &(0.719..0.725), 6), "0.721");
+        assert_eq!(tick_label(1500.0, &(0.0..2000.0), 5), "1500");
+        assert_eq!(tick_label(-1e-17, &(-0.1..0.1), 6), "0.00");
+        // Neighbours are 0.005 apart here.
+        assert_eq!(tick_label(-0.015, &(-0.031..0.001), 6), "-0.015");
     }
 }

@@ -1,0 +1,188 @@
+//! A chain of linear layers and rectifiers as one node of candle's graph.
+
+use super::Linear;
+use crate::{DirectGradients, Leaves, ops};
+use candle_core::{Result, Tensor};
+
+/// One step of the chain.
+#[derive(Debug, Clone, Copy)]
+pub enum DenseStep<'a> {
+    /// `x W + b`, or `x W`.
+    Linear(&'a Linear),
+    /// `max(x, 0)`; after a linear step with a bias.
+    Relu,
+    /// `x` where positive, `alpha x` elsewhere, with the slopes `<name>.alpha` (`[R, features]`) of this layer.
+    Prelu(&'a Linear),
+}
+
+/// A chain of steps whose gradients are computed here, without a graph between them.
+#[derive(Debug)]
+pub struct DenseStack<'a>(pub &'a [DenseStep<'a>]);
+
+/// A parameter of a step, out of the graph; its name where a gradient is asked for.
+struct Parameter {
+    name: Option<String>,
+    value: Tensor,
+}
+
+/// What the backward of a step needs.
+enum Done {
+    Linear { input: Tensor, weight: Parameter, bias: Option<Parameter> },
+    Relu { output: Tensor },
+    Prelu { input: Tensor, alpha: Parameter },
+}
+
+impl DenseStack<'_> {
+    /// Applies the steps to `x` (`[R, B, in]`), as a node of the graph: the gradients of the steps' parameters go to the
+    /// [`DirectGradients`] of `leaves`.
+    ///
+    /// Nothing where that is not possible: there are no steps, nobody collects gradients, `x` has none, or the device is
+    /// not the CPU. Then the same steps from plain layers are what runs.
+    ///
+    /// # Errors
+    /// If a parameter is missing or a shape does not fit.
+    pub fn forward(&self, x: &Tensor, leaves: &Leaves) -> Result<Option<Tensor>> {
+        let possible = !self.0.is_empty() && x.track_op() && x.device().is_cpu();
+        let Some(direct) = leaves.direct_gradients().filter(|_| possible) else {
+            return Ok(None);
+        };
+        let x = x.contiguous()?;
+        let mut value = x.detach();
+        let mut done = Vec::with_capacity(self.0.len());
+        for step in self.0 {
+            match step {
+                DenseStep::Linear(layer) => {
+                    let weight = parameter(leaves, layer, "weight")?;
+                    let input = value;
+                    value = input.matmul(&weight.value)?;
+                    let bias = layer.bias.then(|| parameter(leaves, layer, "bias")).transpose()?;
+                    if let Some(bias) = &bias {
+                        value.inplace_op2(&bias.value, &ops::AddBiasInPlace)?;
+                    }
+                    done.push(Done::Linear { input, weight, bias });
+                }
+                DenseStep::Relu => {
+                    value.inplace_op1(&ops::RectifyInPlace)?;
+                    done.push(Done::Relu { output: value.clone() });
+                }
+                DenseStep::Prelu(layer) => {
+                    let (input, alpha) = (value, parameter(leaves, layer, "alpha")?);
+                    value = ops::prelu(&input, &alpha.value)?;
+                    done.push(Done::Prelu { input, alpha });
+                }
+            }
+        }
+        let direct = direct.clone();
+        ops::precomputed(&x, value, move |grad| backward(&done, grad, &direct)).map(Some)
+    }
+}
+
+fn parameter(leaves: &Leaves, layer: &Linear, part: &str) -> Result<Parameter> {
+    let name = format!("{}.{part}", layer.name);
+    let leaf = leaves.get(&name)?;
+    let value = leaf.detach().contiguous()?;
+    Ok(Parameter { name: leaf.is_variable().then_some(name), value })
+}
+
+/// From the gradient of the last step's output to that of the first one's input.
+fn backward(done: &[Done], grad: &Tensor, direct: &DirectGradients) -> Result<Tensor> {
+    let mut grad = grad.clone();
+    for step in done.iter().rev() {
+        grad = match step {
+            Done::Linear { input, weight, bias } => {
+                // Before the weight may take its step.
+                let of_input = grad.matmul(&weight.value.transpose(1, 2)?)?;
+                if let Some(name) = &weight.name {
+                    direct.add_product(name, &weight.value, input, &grad)?;
+                }
+                if let Some(Parameter { name: Some(name), value }) = bias {
+                    direct.add(name, value, ops::sum_to_bias(&grad, value)?)?;
+                }
+                of_input
+            }
+            Done::Relu { output } => ops::mask_positive(&grad, output)?,
+            Done::Prelu { input, alpha } => {
+                let (of_input, of_alpha) = ops::prelu_backward(&grad, input, &alpha.value)?;
+                if let Some(name) = &alpha.name {
+                    direct.add(name, &alpha.value, of_alpha)?;
+                }
+                of_input
+            }
+        };
+    }
+    Ok(grad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Group, Initializer, Parameters};
+    use candle_core::{Device, Var};
+    use std::collections::BTreeMap;
+
+    fn layer(name: &str, input: usize, output: usize, bias: bool) -> Linear {
+        Linear { name: name.into(), input, output, bias, group: Group::Body, initializer: Initializer::Normal(0.5) }
+    }
+
+    /// The same steps from plain layers.
+    fn plain(steps: &[DenseStep], x: &Tensor, leaves: &Leaves) -> Result<Tensor> {
+        steps.iter().try_fold(x.clone(), |x, step| match step {
+            DenseStep::Linear(layer) => layer.forward(&x, leaves),
+            DenseStep::Relu => x.mul(&x.gt(0f64)?.to_dtype(x.dtype())?),
+            DenseStep::Prelu(layer) => ops::prelu(&x, leaves.get(&format!("{}.alpha", layer.name))?),
+        })
+    }
+
+    /// Two replicas: values, the gradient of the input, and that of every parameter that is a variable are those of the
+    /// plain layers; a parameter that is none (`c.bias`) gets no gradient.
+    #[test]
+    fn equals_plain_layers() -> Result<()> {
+        let device = Device::Cpu;
+        let (a, b, c) = (layer("a", 5, 4, true), layer("b", 4, 3, false), layer("c", 3, 1, true));
+        let steps = [
+            DenseStep::Linear(&a),
+            DenseStep::Relu,
+            DenseStep::Linear(&b),
+            DenseStep::Prelu(&b),
+            DenseStep::Linear(&c),
+        ];
+        let mut specs: Vec<_> = [&a, &b, &c].iter().flat_map(|layer| layer.parameters()).collect();
+        specs.extend(crate::Activation::Prelu.parameters("b", 3));
+        let mut leaves = Leaves::default();
+        let mut trained = BTreeMap::new();
+        for (seed, spec) in specs.iter().enumerate() {
+            let parts = [1, 2].map(|replica| {
+                let drawn = Parameters::initialize(vec![spec.clone()], 10 * seed as u64 + replica, &device)?;
+                drawn.get(&spec.name)?.as_tensor().copy()
+            });
+            let [first, second] = parts;
+            let leaf = Var::from_tensor(&Tensor::cat(&[first?, second?], 0)?)?;
+            if spec.name == "c.bias" {
+                leaves.insert(&spec.name, leaf.as_detached_tensor());
+            } else {
+                leaves.insert(&spec.name, leaf.as_tensor().clone());
+                trained.insert(spec.name.clone(), leaf);
+            }
+        }
+        let values: Vec<f32> = (0..2 * 6 * 5).map(|i| (i as f32 * 0.7).sin()).collect();
+        let x = Var::from_tensor(&Tensor::from_vec(values, (2, 6, 5), &device)?)?;
+        let slope = Tensor::arange(0f32, 12., &device)?.reshape((2, 6, 1))?;
+        assert!(DenseStack(&steps).forward(&x, &leaves)?.is_none(), "nobody collects");
+
+        let expected = plain(&steps, &x, &leaves)?;
+        let expected_grads = (&expected * &slope)?.sum_all()?.backward()?;
+        let direct = DirectGradients::default();
+        leaves.collect_gradients(direct.clone());
+        let stacked = DenseStack(&steps).forward(&x, &leaves)?.expect("a stack");
+        assert_eq!(ops::largest_difference(&stacked, &expected)?, 0.0);
+        let grads = (&stacked * &slope)?.sum_all()?.backward()?;
+        let collected = direct.take();
+        assert_eq!(collected.keys().collect::<Vec<_>>(), trained.keys().collect::<Vec<_>>());
+        let grad_of = |grads: &candle_core::backprop::GradStore, var: &Var| grads.get(var).expect("a gradient").clone();
+        assert!(ops::largest_difference(&grad_of(&grads, &x), &grad_of(&expected_grads, &x))? < 1e-5);
+        for (name, leaf) in &trained {
+            assert!(ops::largest_difference(&collected[name], &grad_of(&expected_grads, leaf))? < 1e-5, "{name}");
+        }
+        Ok(())
+    }
+}

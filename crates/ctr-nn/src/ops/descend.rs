@@ -1,0 +1,99 @@
+//! A step of plain gradient descent on a matrix, taken by the matrix product that its gradient is.
+
+use super::{f32_slice, f32_slice_mut};
+use candle_core::{CpuStorage, InplaceOp3, Layout, Result, Tensor, bail};
+use gemm::{Parallelism, gemm};
+
+/// `weight -= learning_rate * input^T grad` for every replica: `weight` `[R, in, out]`, `input` `[R, B, in]`, `grad`
+/// `[R, B, out]`, contiguous and on the CPU. The gradient is never written down, which saves two passes over memory that
+/// is larger than the weights of a chunk's users leave room for in the cache.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub(crate) fn descend(weight: &Tensor, input: &Tensor, grad: &Tensor, learning_rate: f32) -> Result<()> {
+    weight.inplace_op3(input, grad, &Descend { learning_rate })
+}
+
+struct Descend {
+    learning_rate: f32,
+}
+
+impl InplaceOp3 for Descend {
+    fn name(&self) -> &'static str {
+        "descend"
+    }
+
+    fn cpu_fwd(
+        &self,
+        weight: &mut CpuStorage,
+        weight_layout: &Layout,
+        input: &CpuStorage,
+        input_layout: &Layout,
+        grad: &CpuStorage,
+        grad_layout: &Layout,
+    ) -> Result<()> {
+        let (replicas, rows, columns) = weight_layout.shape().dims3()?;
+        let batch = input_layout.shape().dims3()?.1;
+        if input_layout.dims() != [replicas, batch, rows] || grad_layout.dims() != [replicas, batch, columns] {
+            let (input, grad) = (input_layout.shape(), grad_layout.shape());
+            bail!("descend: {input:?} and {grad:?} do not fit {:?}", weight_layout.shape());
+        }
+        let weight = f32_slice_mut(self.name(), weight, weight_layout)?;
+        let input = f32_slice(self.name(), input, input_layout)?;
+        let grad = f32_slice(self.name(), grad, grad_layout)?;
+        let of_replica = weight.chunks_exact_mut(rows * columns).zip(input.chunks_exact(batch * rows));
+        for ((weight, input), grad) in of_replica.zip(grad.chunks_exact(batch * columns)) {
+            // SAFETY: the three slices hold `rows x columns`, `batch x rows` and `batch x columns` values, which is what
+            // the sizes and strides below reach, and the first is borrowed mutably.
+            unsafe {
+                gemm(
+                    rows,
+                    columns,
+                    batch,
+                    weight.as_mut_ptr(),
+                    1,
+                    columns as isize,
+                    true,
+                    input.as_ptr(),
+                    rows as isize,
+                    1,
+                    grad.as_ptr(),
+                    1,
+                    columns as isize,
+                    1.0,
+                    -self.learning_rate,
+                    false,
+                    false,
+                    false,
+                    Parallelism::None,
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::largest_difference;
+    use candle_core::{Device, Var};
+
+    #[test]
+    fn equals_the_gradient_times_the_step_size() -> Result<()> {
+        let wave = |count: usize, pace: f32| (0..count).map(|i| (i as f32 * pace).sin()).collect::<Vec<f32>>();
+        let tensor = |shape: (usize, usize, usize), pace: f32| {
+            Tensor::from_vec(wave(shape.0 * shape.1 * shape.2, pace), shape, &Device::Cpu)
+        };
+        for (rows, columns, batch) in [(5, 4, 3), (33, 17, 9), (4, 1, 32)] {
+            let weight = Var::from_tensor(&tensor((2, rows, columns), 0.7)?)?;
+            let (input, grad) = (tensor((2, batch, rows), 0.3)?, tensor((2, batch, columns), 1.1)?);
+            let expected = (weight.as_tensor() - (input.transpose(1, 2)?.matmul(&grad)? * 0.05)?)?;
+            descend(&weight.as_detached_tensor(), &input, &grad, 0.05)?;
+            assert!(largest_difference(weight.as_tensor(), &expected)? < 1e-6);
+        }
+        let message = descend(&tensor((2, 3, 4), 1.0)?, &tensor((2, 5, 4), 1.0)?, &tensor((2, 5, 4), 1.0)?, 0.1);
+        assert!(message.unwrap_err().to_string().contains("do not fit"));
+        Ok(())
+    }
+}
