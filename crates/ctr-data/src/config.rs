@@ -91,6 +91,9 @@ fn default_history_length() -> usize {
     20
 }
 
+/// Longest history that is admitted, items.
+const LONGEST_HISTORY: usize = 10_000;
+
 impl DatasetConfig {
     /// The defaults for the dataset called `name`.
     pub fn new(name: &str) -> Self {
@@ -130,6 +133,10 @@ impl DatasetConfig {
         }
         if self.min_count == 0 {
             return Err(invalid("min_count", 0, "use 1 to keep every value seen in training"));
+        }
+        if self.history_length > LONGEST_HISTORY {
+            let remedy = format!("use at most {LONGEST_HISTORY}: every sample of a batch is padded to it");
+            return Err(invalid("history_length", self.history_length, &remedy));
         }
         if let Some(threshold) = self.positive_rating
             && !threshold.is_finite()

@@ -110,6 +110,10 @@ fn one_class(config: &DatasetConfig, log: &Log, part: &str, labels: impl Iterato
         rows,
         class: u8::from(positives > 0),
         rule: log.origin.label_rule.clone(),
-        remedy: "both classes are needed: change the label rule (positive_rating) or the data".to_owned(),
+        remedy: if log.origin.is_rating {
+            "both classes are needed: change positive_rating or the data".to_owned()
+        } else {
+            "both classes are needed: change the data, or the split where only one part lacks a class".to_owned()
+        },
     })
 }

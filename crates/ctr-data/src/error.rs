@@ -50,7 +50,7 @@ pub enum DataError {
         home_page: String,
     },
     /// The header lacks a column.
-    #[error("{file}: line 1: no column '{column}' (found: {found}); is this the official file?", file = file.display())]
+    #[error("{file}: line 1: no column '{column}' (found: {found}); put the official file there, which has it", file = file.display())]
     MissingColumn {
         /// File read.
         file: PathBuf,
@@ -148,14 +148,14 @@ pub enum DataError {
         message: String,
     },
     /// The operating system refused.
-    #[error("could not {action} {path}: {source}", path = path.display())]
+    #[error("could not {action} {path}: {cause}; check that it exists, that you may {action} it, and that the disk is not full", path = path.display())]
     Io {
         /// `read`, `write`, ...
         action: &'static str,
         /// Path.
         path: PathBuf,
         /// Cause.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A Parquet file could not be written or read.
     #[error("could not {action} {path}: {message}; if it lies in the cache folder, delete it and run again", path = path.display())]
@@ -173,6 +173,6 @@ impl DataError {
     /// Turns an I/O failure on `path` into an error that names both.
     pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> DataError {
         let path = path.to_owned();
-        move |source| DataError::Io { action, path, source }
+        move |cause| DataError::Io { action, path, cause }
     }
 }

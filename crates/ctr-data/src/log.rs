@@ -48,6 +48,8 @@ pub(crate) struct Earlier {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Origin {
     pub label_rule: String,
+    /// Whether the label is a rating above a threshold.
+    pub is_rating: bool,
     pub time_unit: String,
     pub raw_rows: usize,
     pub repeated_rows: usize,

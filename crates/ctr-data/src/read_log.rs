@@ -41,6 +41,7 @@ pub(crate) fn read_log(
     let rows_of_users: Vec<usize> = log.user_ranges().map(|range| range.len()).collect();
     log.origin = Origin {
         label_rule,
+        is_rating: source.label.is_rating,
         time_unit: source.log.time_unit.clone(),
         raw_rows: order.len(),
         raw_positive_rate: raw_labels.iter().map(|&label| f64::from(label)).sum::<f64>() / raw_labels.len() as f64,

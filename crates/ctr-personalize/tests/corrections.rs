@@ -67,6 +67,7 @@ proptest! {
         prop_assume!(pi > 0.0 && pi < 1.0);
         let logits = vec![(pi / (1.0 - pi)).ln() as f32; labels.len()];
         let local = LocalSet { labels: &labels, cloud_logits: &logits, global_ctr: pi };
+        // Smoothing moves every label toward the prior, drift or not: it is the control, and no identity.
         for correction in CORRECTIONS.iter().filter(|correction| correction.name != "smoothing") {
             let corrected = apply(correction.name, &local);
             // cloud-anchored sees the rate through f32 logits.

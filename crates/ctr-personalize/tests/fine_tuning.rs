@@ -116,6 +116,18 @@ fn bias_only_leaves_gauc_exactly_the_clouds() {
     assert_eq!(gauc_of(&tuned), gauc_of(&cloud_logits));
     assert_ne!(auc(&tuned, &labels), auc(&cloud_logits, &labels));
     assert_ne!(logloss(&tuned, &labels), logloss(&cloud_logits, &labels));
+
+    // The engine adds the constant to the cloud's logits instead of running each copy; a copy that is run says the same.
+    let config = config(Algorithm::Sgd, 0.05);
+    let tuner = FineTuner::new(&*cloud.model, &cloud.parameters, &cloud.logits, &dataset, &config, &Device::Cpu);
+    let method = Method::parse("bias-only").expect("known");
+    for (task, range) in tasks.users.iter().zip(tasks.judged_ranges()).take(5) {
+        let copy = tuner.user_model(task, &method, 1).expect("a model");
+        for (&sample, logit) in task.judged.iter().zip(&tuned[range]) {
+            let score = copy.score(dataset.sample_ids(sample as usize), &[]).expect("a score")[0];
+            assert!((score - logit).abs() <= 1e-5 * logit.abs().max(1.0), "{score} {logit}");
+        }
+    }
 }
 
 #[test]

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The file system refused.
-    #[error("cannot {action} {}: {source}; check that the results folder is writable and the disk not full", path.display())]
+    #[error("cannot {action} {}: {cause}; check that the results folder is writable and the disk not full", path.display())]
     Io {
         /// What was tried: `create`, `write`, `rename`, `read`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// The system's answer.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A run name that is no folder name.
     #[error("{name:?} cannot be a run's name: use letters, digits, '-', '_' and '.', beginning with a letter or digit")]
@@ -76,6 +76,6 @@ pub enum ReportError {
 impl ReportError {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
-        move |source| ReportError::Io { action, path, source }
+        move |cause| ReportError::Io { action, path, cause }
     }
 }

@@ -90,6 +90,12 @@ impl TrainingConfig {
         if !(factor > 0.0 && factor <= 1.0) {
             return Err(format!("learning_rate_factor is {factor}; it must be in (0, 1]"));
         }
+        if factor < 1.0 && self.patience < 2 {
+            return Err(format!(
+                "learning_rate_factor is {factor}, but the epoch that lowers the step size also ends training; raise training.patience above 1 (now {})",
+                self.patience
+            ));
+        }
         Ok(())
     }
 }

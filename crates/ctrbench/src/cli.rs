@@ -57,6 +57,12 @@ pub struct OutputArgs {
     /// Print JSON instead of text.
     #[arg(long)]
     pub json: bool,
+    /// Print nothing but the result.
+    #[arg(long)]
+    pub quiet: bool,
+    /// Print progress as plain lines, without a bar.
+    #[arg(long)]
+    pub no_progress: bool,
 }
 
 /// Arguments of `run`.
@@ -80,13 +86,7 @@ pub struct RunArgs {
     /// Continue the run in this folder: its configuration is taken over and finished training is not repeated.
     #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = ["config", "set", "seed", "seeds"])]
     pub resume: Option<PathBuf>,
-    /// Print nothing but the result.
-    #[arg(long)]
-    pub quiet: bool,
-    /// Print progress as plain lines, without a bar.
-    #[arg(long)]
-    pub no_progress: bool,
-    /// How to print the result.
+    /// How to print.
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -102,10 +102,7 @@ pub struct InspectArgs {
     /// Change a key of the dataset's configuration, as in --set split="global-temporal".
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Print nothing but the result.
-    #[arg(long)]
-    pub quiet: bool,
-    /// How to print the result.
+    /// How to print.
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -116,7 +113,7 @@ pub struct HardwareArgs {
     /// Threads; 0 takes every core.
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
-    /// How to print the result.
+    /// How to print.
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -127,7 +124,7 @@ pub struct ModelsArgs {
     /// The configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// How to print the result.
+    /// How to print.
     #[command(flatten)]
     pub output: OutputArgs,
 }

@@ -148,6 +148,38 @@ fn one_and_two_threads_and_a_resumed_run_give_the_same_bytes() {
     assert!(users(&runs(folder.path())[2]) != before, "another seed gives other users");
 }
 
+/// A run that is killed between two methods keeps every method before.
+#[cfg(unix)]
+#[test]
+fn a_killed_run_keeps_the_methods_that_were_finished() {
+    let folder = TempDir::new().expect("a folder");
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("ctrbench"));
+    command.args(
+        tiny(folder.path())
+            .args(["--quiet", "--seed", "1", "--set", "models=['din']", "--set", "fine_tuning.epochs=40"])
+            .get_args(),
+    );
+    let mut child = command.spawn().expect("it starts");
+    let record = || -> Option<(PathBuf, serde_json::Value)> {
+        let run = fs::read_dir(folder.path().join("results/tiny")).ok()?.next()?.ok()?.path();
+        let text = fs::read(run.join("run.json")).ok()?;
+        // Also while it is rewritten, the file is complete.
+        Some((run, serde_json::from_slice(&text).expect("JSON")))
+    };
+    let cells = |record: &serde_json::Value| record["cells"].as_array().map_or(0, Vec::len);
+    while !record().is_some_and(|(_, record)| cells(&record) >= 2) {
+        assert!(child.try_wait().expect("a status").is_none(), "it ended before it could be killed");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().expect("killable");
+    child.wait().expect("it ends");
+    let (run, record) = record().expect("a record");
+    assert_eq!(record["finished"], false);
+    assert!((2..5).contains(&cells(&record)), "the first protocol has a cloud row and 3 methods: {}", cells(&record));
+    let table = fs::read_to_string(run.join("tables/natural.md")).expect("a table");
+    assert!(table.contains("| din | cloud |"), "{table}");
+}
+
 /// A method that diverges loses nothing of the methods before it, and a resumed run that fails loses nothing of the run.
 #[test]
 fn a_failing_run_keeps_what_was_finished() {
@@ -239,6 +271,8 @@ fn wrong_configurations_name_the_key_and_the_remedy() {
         ("training.batch_size=100000", &["fewer than one batch of 100000; lower training.batch_size"]),
         ("training.optimizer.learning_rate=1e30", &["lower training.optimizer.learning_rate"]),
         ("fine_tuning.min_samples=5000", &["no user is left", "lower fine_tuning.min_samples (now 5000)"]),
+        ("training.learning_rate_factor=0.5", &["learning_rate_factor is 0.5", "raise training.patience above 1"]),
+        ("dataset.history_length=100000000000", &["history_length", "100000000000"]),
         ("seeds", &["--set seeds: there is no `=`"]),
     ] {
         fails_with(tiny(folder.path()).args(["--quiet", "--set", set]), parts);

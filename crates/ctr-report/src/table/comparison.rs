@@ -15,6 +15,8 @@ pub struct Comparison {
     pub protocol: String,
     /// Part of the split that judged: `test` or `validation`.
     pub judged_part: String,
+    /// AUC of the planted probabilities on the whole test part, where they are known and that part judged.
+    pub bayes_auc: Option<f64>,
     /// Model by model, each in the order of its methods.
     pub rows: Vec<ComparisonRow>,
 }
@@ -46,6 +48,7 @@ impl Comparison {
             .map(|(protocol, cells)| Comparison {
                 protocol: protocol.to_owned(),
                 judged_part: record.judged_part.clone(),
+                bayes_auc: record.dataset["bayes_auc"].as_f64().filter(|_| record.judged_part == "test"),
                 rows: in_order_of_appearance(cells, |cell| &cell.model)
                     .into_iter()
                     .flat_map(|(_, cells)| in_order_of_appearance(cells, |cell| &cell.method))

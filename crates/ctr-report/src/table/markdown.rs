@@ -77,6 +77,11 @@ fn notes(comparison: &Comparison) -> String {
         "- `[low, high]`: 95 % interval by bootstrap over users, paired for changes, mean over seeds.\n\
          - ▲ better, ▼ worse: the interval of every seed excludes zero on that side. No mark: not shown.\n",
     );
+    if let Some(ceiling) = comparison.bayes_auc {
+        text.push_str(&format!(
+            "- Bayes AUC, of the true probabilities on the whole test part: {ceiling:.4}. No `auc` can be expected above it.\n"
+        ));
+    }
     let users = comparison.rows.iter().map(|row| row.users_evaluated);
     let (fewest, most) = (users.clone().fold(f64::INFINITY, f64::min), users.fold(0.0, f64::max));
     if most > fewest {

@@ -39,6 +39,9 @@ impl TableFormat for Text {
         for (name, cells) in lines {
             text.push_str(&line(&name, width(&first_column), &cells, &widths));
         }
+        if let Some(ceiling) = comparison.bayes_auc {
+            text.push_str(&format!("no auc can be expected above {ceiling:.4}, that of the true probabilities\n"));
+        }
         text.push_str("▲ better, ▼ worse than the cloud: every seed's 95 % interval of the change excludes zero\n");
         Ok(text)
     }

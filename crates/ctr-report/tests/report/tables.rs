@@ -105,6 +105,22 @@ fn markdown_of_one_seed_shows_the_interval() {
 }
 
 #[test]
+fn a_known_ceiling_stands_under_every_table() {
+    let mut record = made_up::record(&[1], 1, 2);
+    let tables = |record: &ctr_report::RunRecord| {
+        let comparison = Comparison::by_protocol(record).remove(0);
+        [&Text as &dyn TableFormat, &Markdown].map(|format| format.render(&comparison).expect("representable"))
+    };
+    assert!(tables(&record).iter().all(|table| !table.contains("0.8234")));
+    record.dataset["bayes_auc"] = 0.82341.into();
+    let [text, markdown] = tables(&record);
+    assert!(text.contains("no auc can be expected above 0.8234, that of the true probabilities"), "{text}");
+    assert!(markdown.contains("- Bayes AUC, of the true probabilities on the whole test part: 0.8234."), "{markdown}");
+    record.judged_part = "validation".into();
+    assert!(tables(&record).iter().all(|table| !table.contains("0.8234")), "it is of another part");
+}
+
+#[test]
 fn csv_has_a_named_field_for_every_number_with_every_digit() {
     let csv = render(&Csv, &[1, 2, 3]);
     let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<&str>>());

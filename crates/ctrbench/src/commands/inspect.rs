@@ -20,7 +20,7 @@ pub fn inspect(args: &InspectArgs) -> Result<()> {
     }
     let config =
         DatasetConfig::deserialize(table).map_err(|error| anyhow!("--set {}: {error}", args.set.join(" --set ")))?;
-    let progress = Progress::new(1, args.quiet, true);
+    let progress = Progress::new(1, args.output.quiet, args.output.no_progress);
     let dataset = ctr_data::load(&config, &|message| progress.line(message))?;
     if args.output.json { print_json(&dataset.facts) } else { print(&dataset.facts.to_string()) }
 }

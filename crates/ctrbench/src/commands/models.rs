@@ -9,7 +9,7 @@ use serde_json::json;
 /// Lists the models of a configuration with their parameter counts on its dataset.
 pub fn models(args: &ModelsArgs) -> Result<()> {
     let config = RunConfig::load(&args.config)?;
-    let progress = Progress::new(1, args.output.json, true);
+    let progress = Progress::new(1, args.output.quiet, args.output.no_progress);
     let dataset = ctr_data::load(&config.dataset, &|message| progress.line(message))?;
     let input = model_input(&dataset);
     let mut rows = Vec::new();

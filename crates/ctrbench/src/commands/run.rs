@@ -29,7 +29,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let pool = pool(config.threads)?;
     let started = SystemTime::now();
     let record = pool.install(|| -> Result<_> {
-        let progress = Progress::new(Experiment::steps(&config), args.quiet, args.no_progress);
+        let progress = Progress::new(Experiment::steps(&config), args.output.quiet, args.output.no_progress);
         // Before the folder is made, so that missing or broken data leave none behind.
         let dataset = ctr_data::load(&config.dataset, &|message| progress.line(message))?;
         let folder = match &args.resume {

@@ -23,7 +23,7 @@ pub struct CloudModel {
 pub fn train_cloud(experiment: &mut Experiment, name: &str, seed: u64) -> Result<CloudModel> {
     let Experiment { config, dataset, device, progress, .. } = &*experiment;
     let model = models::build(name, &config.model[name], &model_input(dataset))?;
-    let checkpoints = experiment.folder.path().join("checkpoints");
+    let checkpoints = experiment.results.folder.path().join("checkpoints");
     fs::create_dir_all(&checkpoints).with_context(|| format!("{} cannot be made", checkpoints.display()))?;
     let checkpoint = checkpoints.join(format!("{name}-seed{seed}.safetensors"));
     let identity = format!("{name} {}", config.model[name]);
@@ -46,10 +46,9 @@ pub fn train_cloud(experiment: &mut Experiment, name: &str, seed: u64) -> Result
     let predict_seconds = clock.elapsed().as_secs_f64();
     let metrics = judge_whole_part(experiment, &logits)?;
     let record = model_record(experiment, name, seed, &trained.parameters, &trained.report, metrics);
-    let seconds = &mut experiment.record.phases_seconds;
-    *seconds.entry("train".into()).or_default() += record.train_seconds;
-    *seconds.entry("predict".into()).or_default() += predict_seconds;
-    experiment.record.models.push(record);
+    experiment.results.add_seconds("train", record.train_seconds);
+    experiment.results.add_seconds("predict", predict_seconds);
+    experiment.results.add_model(record)?;
     Ok(CloudModel { model, parameters: trained.parameters, logits })
 }
 

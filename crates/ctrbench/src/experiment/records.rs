@@ -3,7 +3,7 @@
 use crate::config::{Protocol, RunConfig};
 use anyhow::{Result, bail};
 use ctr_data::Dataset;
-use ctr_personalize::Tasks;
+use ctr_personalize::{Exclusion, Tasks};
 use ctr_report::{CodeRecord, RunFolder, RunRecord, SCHEMA_VERSION, SystemRecord, rfc3339_utc};
 use std::{collections::BTreeMap, time::SystemTime};
 
@@ -61,14 +61,19 @@ pub fn excluded_rows(dataset: &Dataset, tasks: &Tasks) -> Vec<(String, &'static 
     tasks.excluded.iter().map(row).collect()
 }
 
-/// Refuses a protocol without users, saying why each user was kept out.
+/// Refuses a protocol without users, saying why most of them were kept out and what helps against that.
 pub fn require_users(tasks: &Tasks, protocol: Protocol, min_samples: usize) -> Result<()> {
-    if tasks.users.is_empty() {
-        bail!(
-            "no user is left to fine-tune under the {} protocol ({:?}); lower fine_tuning.min_samples (now {min_samples}) or take a dataset with more samples per user",
-            protocol.name(),
-            excluded_counts(tasks)
-        );
+    if !tasks.users.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let counts = excluded_counts(tasks);
+    let few = Exclusion::FewLocalSamples.name();
+    let remedy = if counts.keys().any(|reason| reason == few) {
+        format!("lower fine_tuning.min_samples (now {min_samples}) or take a dataset with more samples per user")
+    } else if tasks.excluded.iter().all(|(_, reason)| *reason == Exclusion::OneClassLocally) {
+        "drop this protocol, or take a dataset whose users have both classes".to_owned()
+    } else {
+        "raise dataset.test_fraction (or validation_fraction, if that part judges), or take a dataset whose users have both classes there".to_owned()
+    };
+    bail!("no user is left to fine-tune under the {} protocol ({counts:?}); {remedy}", protocol.name())
 }
