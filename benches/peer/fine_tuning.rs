@@ -47,8 +47,7 @@ impl Cloud {
 /// One round fine-tunes every user (SGD, one epoch of batch 32) and scores the user's test samples.
 pub fn run(model: Model, users: u32, chunk_users: Option<usize>, export: &Path) -> Result<()> {
     let cloud = Cloud::new(model, users, export)?;
-    let mut config = FineTuningConfig::default();
-    config.chunk_users = chunk_users.unwrap_or(config.chunk_users);
+    let config = FineTuningConfig { chunk_users, ..FineTuningConfig::default() };
     let tuner =
         FineTuner::new(&*cloud.structure, &cloud.parameters, &cloud.logits, &cloud.dataset, &config, &Device::Cpu);
     let method = Method::parse("none")?;

@@ -47,6 +47,11 @@ impl CtrModel for Dcn {
         specs
     }
 
+    /// Embeddings, and their gradient twice; hidden layers.
+    fn values_per_sample(&self) -> usize {
+        3 * self.cross.features + self.mlp.values_per_sample()
+    }
+
     fn forward(&self, leaves: &Leaves, batch: &Batch, context: &mut Context) -> Result<Tensor> {
         let embeddings = gather_rows(leaves.get("embedding")?, &batch.ids)?;
         let (replicas, samples, fields, dim) = embeddings.dims4()?;

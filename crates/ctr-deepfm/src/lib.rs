@@ -3,8 +3,8 @@
 
 use candle_core::{Result, Tensor};
 use ctr_nn::{
-    Batch, Context, CtrModel, Group, Initializer, Leaves, Linear, Mlp, MlpConfig, ModelConfig, ModelInput,
-    ParameterSpec, fm_interaction, gather_rows,
+    Batch, Context, CtrModel, DenseStack, Group, Initializer, Leaves, Linear, Mlp, MlpConfig, ModelConfig, ModelInput,
+    ParameterSpec, add_fm_interaction_grad, fm_interaction, gather_rows, over_gathered_rows,
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ impl ModelConfig for DeepFmConfig {
             group: Group::Head,
             initializer: self.mlp.initializer,
         };
-        Ok(Box::new(DeepFm { table_rows: input.table_rows, config: self.clone(), mlp, output }))
+        Ok(Box::new(DeepFm { table_rows: input.table_rows, fields: input.fields, config: self.clone(), mlp, output }))
     }
 }
 
@@ -54,6 +54,7 @@ impl ModelConfig for DeepFmConfig {
 #[derive(Debug)]
 pub struct DeepFm {
     table_rows: usize,
+    fields: usize,
     config: DeepFmConfig,
     mlp: Mlp,
     output: Linear,
@@ -72,13 +73,43 @@ impl CtrModel for DeepFm {
         specs
     }
 
+    /// Embeddings, and their gradient twice; hidden layers.
+    fn values_per_sample(&self) -> usize {
+        3 * self.fields * self.config.embedding_dim + self.mlp.values_per_sample()
+    }
+
     fn forward(&self, leaves: &Leaves, batch: &Batch, context: &mut Context) -> Result<Tensor> {
-        let embeddings = gather_rows(leaves.get("embedding")?, &batch.ids)?;
-        let (replicas, samples, fields, dim) = embeddings.dims4()?;
         let first_order = gather_rows(leaves.get("linear")?, &batch.ids)?.squeeze(3)?.sum(2)?;
-        let second_order = fm_interaction(&embeddings)?;
-        let features = embeddings.reshape((replicas, samples, fields * dim))?;
-        let deep = self.mlp.logit(&features, &self.output, leaves, context)?;
-        (first_order + second_order)?.add(&deep)?.broadcast_add(leaves.get("bias")?)
+        let pairs_and_deep = match self.pairs_and_deep_at_once(leaves, batch, context)? {
+            Some(both) => both,
+            None => {
+                let embeddings = gather_rows(leaves.get("embedding")?, &batch.ids)?;
+                let deep = self.mlp.logit(&embeddings.flatten_from(2)?, &self.output, leaves, context)?;
+                (fm_interaction(&embeddings)? + deep)?
+            }
+        };
+        (first_order + pairs_and_deep)?.broadcast_add(leaves.get("bias")?)
+    }
+}
+
+impl DeepFm {
+    /// The pairwise and the deep term as one node of the graph, where [`DenseStack`] and [`over_gathered_rows`] can: both
+    /// read the same embeddings, so one gradient is made of the two and none is added to zeros on the way.
+    fn pairs_and_deep_at_once(&self, leaves: &Leaves, batch: &Batch, context: &Context) -> Result<Option<Tensor>> {
+        let steps = self.mlp.steps_to(&self.output, context);
+        let stack = DenseStack(&steps);
+        if !stack.collects(leaves) {
+            return Ok(None);
+        }
+        over_gathered_rows(leaves.get("embedding")?, &batch.ids, |embeddings| {
+            let (deep, deep_backward) = stack.detached(&embeddings.flatten_from(2)?, leaves)?;
+            let v = embeddings.clone();
+            let backward = move |grad: &Tensor| {
+                let sum = deep_backward(&grad.unsqueeze(2)?)?.reshape(v.shape())?;
+                add_fm_interaction_grad(&sum, &v, grad)?;
+                Ok(sum)
+            };
+            Ok(((fm_interaction(embeddings)? + deep.squeeze(2)?)?, Box::new(backward)))
+        })
     }
 }

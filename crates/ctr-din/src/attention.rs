@@ -44,6 +44,12 @@ impl AttentionUnit {
         }
     }
 
+    /// Values that one past item leaves for the backward: its embedding and what it is made into, every hidden layer
+    /// before and after its activation, and their gradients.
+    pub fn values_per_past_item(&self) -> usize {
+        6 * self.dim + 4 * self.hidden.iter().map(|layer| layer.output).sum::<usize>()
+    }
+
     pub fn parameters(&self) -> Vec<ParameterSpec> {
         let mut specs = self.output.parameters();
         for layer in &self.hidden {

@@ -10,6 +10,8 @@ use ctr_nn::{
 #[derive(Debug)]
 pub struct Din {
     item_field: usize,
+    fields: usize,
+    history_length: usize,
     table: ParameterSpec,
     attention: AttentionUnit,
     mlp: Mlp,
@@ -30,6 +32,8 @@ impl Din {
         let start = Initializer::Normal(config.embedding_std);
         Self {
             item_field: input.item_field,
+            fields: input.fields,
+            history_length: input.history_length,
             table: ParameterSpec::table("embedding", input.table_rows, config.embedding_dim, start),
             attention: AttentionUnit::new(config),
             mlp,
@@ -45,6 +49,12 @@ impl CtrModel for Din {
         specs.extend(self.mlp.parameters());
         specs.extend(self.output.parameters());
         specs
+    }
+
+    /// Embeddings, and their gradient twice; hidden layers; the attention unit once per past item.
+    fn values_per_sample(&self) -> usize {
+        let embeddings = 3 * (self.fields + 1) * self.table.shape[1];
+        embeddings + self.mlp.values_per_sample() + self.history_length * self.attention.values_per_past_item()
     }
 
     fn forward(&self, leaves: &Leaves, batch: &Batch, context: &mut Context) -> Result<Tensor> {

@@ -2,7 +2,8 @@
 
 use candle_core::{Result, Tensor};
 use ctr_nn::{
-    Batch, Context, CtrModel, Initializer, Leaves, ModelConfig, ModelInput, ParameterSpec, fm_interaction, gather_rows,
+    Batch, Context, CtrModel, Initializer, Leaves, ModelConfig, ModelInput, ParameterSpec, add_fm_interaction_grad,
+    fm_interaction, gather_rows, over_gathered_rows,
 };
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +33,7 @@ impl ModelConfig for FmConfig {
         if !(self.embedding_std.is_finite() && self.embedding_std >= 0.0) {
             return Err(format!("embedding_std is {}; it must be at least 0", self.embedding_std));
         }
-        Ok(Box::new(Fm { table_rows: input.table_rows, config: self.clone() }))
+        Ok(Box::new(Fm { table_rows: input.table_rows, fields: input.fields, config: self.clone() }))
     }
 }
 
@@ -40,6 +41,7 @@ impl ModelConfig for FmConfig {
 #[derive(Debug)]
 pub struct Fm {
     table_rows: usize,
+    fields: usize,
     config: FmConfig,
 }
 
@@ -53,9 +55,27 @@ impl CtrModel for Fm {
         ]
     }
 
+    /// Embeddings, and their gradient twice.
+    fn values_per_sample(&self) -> usize {
+        3 * self.fields * self.config.embedding_dim
+    }
+
     fn forward(&self, leaves: &Leaves, batch: &Batch, _: &mut Context) -> Result<Tensor> {
         let first_order = gather_rows(leaves.get("linear")?, &batch.ids)?.squeeze(3)?.sum(2)?;
-        let second_order = fm_interaction(&gather_rows(leaves.get("embedding")?, &batch.ids)?)?;
+        let table = leaves.get("embedding")?;
+        let pairs_of_rows = over_gathered_rows(table, &batch.ids, |embeddings| {
+            let v = embeddings.clone();
+            let backward = move |grad: &Tensor| {
+                let sum = v.zeros_like()?;
+                add_fm_interaction_grad(&sum, &v, grad)?;
+                Ok(sum)
+            };
+            Ok((fm_interaction(embeddings)?, Box::new(backward)))
+        })?;
+        let second_order = match pairs_of_rows {
+            Some(pairs) => pairs,
+            None => fm_interaction(&gather_rows(table, &batch.ids)?)?,
+        };
         (first_order + second_order)?.broadcast_add(leaves.get("bias")?)
     }
 }

@@ -25,7 +25,8 @@ impl ModelConfig for LrConfig {
         if !(self.embedding_std.is_finite() && self.embedding_std >= 0.0) {
             return Err(format!("embedding_std is {}; it must be at least 0", self.embedding_std));
         }
-        Ok(Box::new(Lr { table_rows: input.table_rows, embedding_std: self.embedding_std }))
+        let Self { embedding_std } = *self;
+        Ok(Box::new(Lr { table_rows: input.table_rows, fields: input.fields, embedding_std }))
     }
 }
 
@@ -33,6 +34,7 @@ impl ModelConfig for LrConfig {
 #[derive(Debug)]
 pub struct Lr {
     table_rows: usize,
+    fields: usize,
     embedding_std: f32,
 }
 
@@ -42,6 +44,10 @@ impl CtrModel for Lr {
             ParameterSpec::table("linear", self.table_rows, 1, Initializer::Normal(self.embedding_std)),
             ParameterSpec::output_bias(),
         ]
+    }
+
+    fn values_per_sample(&self) -> usize {
+        2 * self.fields
     }
 
     fn forward(&self, leaves: &Leaves, batch: &Batch, _: &mut Context) -> Result<Tensor> {

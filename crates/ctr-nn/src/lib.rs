@@ -32,8 +32,8 @@ pub use layers::{BatchNorm, DenseStack, DenseStep, Linear, Mlp, MlpConfig};
 pub use leaves::Leaves;
 pub use model::{CtrModel, ModelConfig, ModelInput};
 pub use ops::{
-    PADDING_ROW, Rows, bce_with_logits, bias_add, fm_interaction, gather_rows, interact_keys, scatter_add_rows,
-    weighted_sum,
+    Backward, PADDING_ROW, Rows, add_fm_interaction_grad, bce_with_logits, bias_add, fm_interaction, gather_rows,
+    interact_keys, over_gathered_rows, scatter_add_rows, weighted_sum,
 };
 pub use optimizer::{Algorithm, OptimizerConfig, Step};
 pub use parameters::{Group, Kind, ParameterSpec, Parameters};

@@ -28,6 +28,10 @@ pub trait CtrModel: Send + Sync {
     /// If a parameter is missing or a shape does not fit.
     fn forward(&self, leaves: &Leaves, batch: &Batch, context: &mut Context) -> Result<Tensor>;
 
+    /// Values that the forward pass of one sample keeps for the backward, about: from it the engine sizes chunks of users
+    /// so that they stay in cache.
+    fn values_per_sample(&self) -> usize;
+
     /// Whether the batch must carry histories.
     fn uses_history(&self) -> bool {
         false

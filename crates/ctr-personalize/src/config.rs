@@ -1,7 +1,7 @@
 //! Settings of per-user fine-tuning.
 
 use crate::CorrectionSettings;
-use ctr_nn::{Algorithm, Group, OptimizerConfig};
+use ctr_nn::{Algorithm, CtrModel, Group, Kind, OptimizerConfig};
 use serde::{Deserialize, Serialize};
 
 /// How a user's copy is fine-tuned.
@@ -22,8 +22,10 @@ pub struct FineTuningConfig {
     pub l2_sp: f64,
     /// Constants of the corrections.
     pub correction: CorrectionSettings,
-    /// Users that are fine-tuned in one batched pass. Small chunks stay in a CPU's cache; a GPU wants large ones.
-    pub chunk_users: usize,
+    /// Users that are fine-tuned in one batched pass; absent: as many as keep in cache what a step works on
+    /// ([`Self::chunk_users`]). A GPU wants more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chunk_users: Option<usize>,
 }
 
 impl Default for FineTuningConfig {
@@ -36,7 +38,7 @@ impl Default for FineTuningConfig {
             scope: Scope::All,
             l2_sp: 0.1,
             correction: CorrectionSettings::default(),
-            chunk_users: 8,
+            chunk_users: None,
         }
     }
 }
@@ -67,7 +69,24 @@ impl Scope {
     }
 }
 
+/// What the users of a chunk may work on in one step, bytes: within a core's share of the last cache level of the machines
+/// seen (docs/performance.md). A constant, since a user's scores depend on the chunk's company by rounding: asking the
+/// machine for its cache would give other bytes elsewhere.
+const CHUNK_BYTES: usize = 2 << 20;
+/// Beyond this a larger chunk saves nothing.
+const MOST_CHUNK_USERS: usize = 32;
+
 impl FineTuningConfig {
+    /// Users per chunk for this model: as configured, else as many as fit the budget with their dense weights and what a
+    /// step's samples leave for the backward.
+    pub fn chunk_users(&self, model: &dyn CtrModel) -> usize {
+        let dense =
+            model.parameters().iter().filter(|spec| spec.kind == Kind::Dense).map(|spec| spec.len()).sum::<usize>();
+        let values = dense + self.batch_size * model.values_per_sample();
+        let fitting = CHUNK_BYTES / (size_of::<f32>() * values.max(1));
+        self.chunk_users.unwrap_or(fitting.clamp(1, MOST_CHUNK_USERS))
+    }
+
     /// Says what is wrong with the settings, if anything is.
     ///
     /// # Errors
@@ -78,7 +97,7 @@ impl FineTuningConfig {
             ("epochs", self.epochs),
             ("batch_size", self.batch_size),
             ("min_samples", self.min_samples),
-            ("chunk_users", self.chunk_users),
+            ("chunk_users", self.chunk_users.unwrap_or(1)),
         ] {
             if value == 0 {
                 return Err(format!("{name} is 0; it must be at least 1"));

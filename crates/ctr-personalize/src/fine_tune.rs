@@ -67,10 +67,11 @@ impl<'a> FineTuner<'a> {
     /// # Errors
     /// If a copy diverges or a tensor operation fails.
     pub fn run(&self, tasks: &Tasks, method: &Method, seed: u64) -> Result<FineTuned, PersonalizeError> {
+        let chunk_users = self.config.chunk_users(self.model);
         let mut order: Vec<usize> = (0..tasks.users.len()).collect();
         order.sort_by_key(|&i| (std::cmp::Reverse(tasks.users[i].local.len()), i));
         let chunks: Vec<(Vec<Vec<f32>>, u64, f32)> = order
-            .par_chunks(self.config.chunk_users)
+            .par_chunks(chunk_users)
             .map(|chunk| {
                 let users: Vec<&UserTask> = chunk.iter().map(|&i| &tasks.users[i]).collect();
                 let started = Instant::now();
@@ -83,7 +84,7 @@ impl<'a> FineTuner<'a> {
         let mut logits = vec![0f32; ranges.last().map_or(0, |range| range.end)];
         let mut user_seconds = vec![0f32; tasks.users.len()];
         let mut one_class_users_clamped = 0;
-        for (users, (scores, clamped, seconds)) in order.chunks(self.config.chunk_users).zip(chunks) {
+        for (users, (scores, clamped, seconds)) in order.chunks(chunk_users).zip(chunks) {
             one_class_users_clamped += clamped;
             for (&user, scores) in users.iter().zip(scores) {
                 if scores.iter().any(|logit| !logit.is_finite()) {

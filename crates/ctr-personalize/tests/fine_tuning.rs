@@ -62,8 +62,8 @@ fn alone_equals_in_company<C: ModelConfig>() {
     let all = natural(&dataset, 1, Split::Test);
     for (algorithm, learning_rate) in [(Algorithm::Sgd, 0.05), (Algorithm::Adam, 0.005)] {
         for method in ["none", "logit-adjustment+l2-sp", "embedding-only"] {
-            let chunked = FineTuningConfig { chunk_users: 7, ..config(algorithm, learning_rate) };
-            let alone = FineTuningConfig { chunk_users: 1, ..chunked.clone() };
+            let chunked = FineTuningConfig { chunk_users: Some(7), ..config(algorithm, learning_rate) };
+            let alone = FineTuningConfig { chunk_users: Some(1), ..chunked.clone() };
             let together = tune(&cloud, &dataset, &chunked, &all, method).logits;
             let single = tune(&cloud, &dataset, &alone, &all, method).logits;
             let moved = tune(&cloud, &dataset, &chunked, &all, "bias-only").logits;

@@ -1,8 +1,8 @@
 //! A chain of linear layers and rectifiers as one node of candle's graph.
 
 use super::Linear;
-use crate::{DirectGradients, Leaves, ops};
-use candle_core::{Result, Tensor};
+use crate::{Backward, DirectGradients, Leaves, ops};
+use candle_core::{Result, Tensor, bail};
 
 /// One step of the chain.
 #[derive(Debug, Clone, Copy)]
@@ -42,12 +42,29 @@ impl DenseStack<'_> {
     /// # Errors
     /// If a parameter is missing or a shape does not fit.
     pub fn forward(&self, x: &Tensor, leaves: &Leaves) -> Result<Option<Tensor>> {
-        let possible = !self.0.is_empty() && x.track_op() && x.device().is_cpu();
-        let Some(direct) = leaves.direct_gradients().filter(|_| possible) else {
+        if !(x.track_op() && x.device().is_cpu() && self.collects(leaves)) {
             return Ok(None);
-        };
+        }
         let x = x.contiguous()?;
-        let mut value = x.detach();
+        let (value, backward) = self.detached(&x.detach(), leaves)?;
+        ops::precomputed(&x, value, backward).map(Some)
+    }
+
+    /// Whether there are steps, and someone who collects their gradients.
+    pub fn collects(&self, leaves: &Leaves) -> bool {
+        !self.0.is_empty() && leaves.direct_gradients().is_some()
+    }
+
+    /// The same without a node: the value and its backward, for a node that does more than these steps. `x` is contiguous
+    /// and out of the graph.
+    ///
+    /// # Errors
+    /// If a parameter is missing, a shape does not fit, or nobody collects gradients.
+    pub fn detached(&self, x: &Tensor, leaves: &Leaves) -> Result<(Tensor, Backward)> {
+        let Some(direct) = leaves.direct_gradients() else {
+            bail!("a stack of dense layers without anyone who collects its gradients")
+        };
+        let mut value = x.clone();
         let mut done = Vec::with_capacity(self.0.len());
         for step in self.0 {
             match step {
@@ -73,7 +90,7 @@ impl DenseStack<'_> {
             }
         }
         let direct = direct.clone();
-        ops::precomputed(&x, value, move |grad| backward(&done, grad, &direct)).map(Some)
+        Ok((value, Box::new(move |grad| backward(&done, grad, &direct))))
     }
 }
 

@@ -77,6 +77,11 @@ impl Mlp {
         self.output
     }
 
+    /// Values that one sample leaves for the backward: every hidden layer and its gradient.
+    pub fn values_per_sample(&self) -> usize {
+        2 * self.config.hidden_units.iter().sum::<usize>()
+    }
+
     /// Parameters of all layers.
     pub fn parameters(&self) -> Vec<ParameterSpec> {
         let mut specs = Vec::new();
@@ -106,15 +111,21 @@ impl Mlp {
     /// # Errors
     /// If a parameter is missing or a shape does not fit.
     pub fn logit(&self, x: &Tensor, output: &Linear, leaves: &Leaves, context: &mut Context) -> Result<Tensor> {
-        let mut steps = self.steps(context);
-        if !steps.is_empty() {
-            steps.push(DenseStep::Linear(output));
-        }
-        let logit = match DenseStack(&steps).forward(x, leaves)? {
+        let logit = match DenseStack(&self.steps_to(output, context)).forward(x, leaves)? {
             Some(logit) => logit,
             None => output.forward(&self.layer_by_layer(x, leaves, context)?, leaves)?,
         };
         logit.squeeze(2)
+    }
+
+    /// The layers and an output layer behind them as steps of a [`DenseStack`]; none where a layer needs more than a stack
+    /// has.
+    pub fn steps_to<'a>(&'a self, output: &'a Linear, context: &Context) -> Vec<DenseStep<'a>> {
+        let mut steps = self.steps(context);
+        if !steps.is_empty() {
+            steps.push(DenseStep::Linear(output));
+        }
+        steps
     }
 
     /// The layers as steps of a [`DenseStack`]; none where a layer needs more than a stack has.

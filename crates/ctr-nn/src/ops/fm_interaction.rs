@@ -1,7 +1,7 @@
 //! The pairwise term of a factorization machine (Rendle 2010, equation 5).
 
-use super::f32_slice;
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
+use super::{f32_slice, f32_slice_mut};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp3, Layout, Result, Shape, Tensor, bail};
 
 /// `1/2 * sum_d ((sum_f v)^2 - sum_f v^2)` of embeddings `[R, B, F, D]`: the sum of all pairwise dot products of
 /// fields, `[R, B]`, in time linear in `F`.
@@ -51,6 +51,58 @@ impl CustomOp1 for FmInteraction {
 
     fn bwd(&self, v: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         Ok(Some(v.apply_op2_no_bwd(&grad.contiguous()?, &FmInteractionGrad)?))
+    }
+}
+
+/// Adds the gradient of [`fm_interaction`] at `embeddings`, given that of its result (`[R, B]`), to `sum` (`[R, B, F, D]`,
+/// out of the graph) in place. On the CPU only.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn add_fm_interaction_grad(sum: &Tensor, embeddings: &Tensor, grad: &Tensor) -> Result<()> {
+    sum.inplace_op3(embeddings, grad, &AddFmInteractionGrad)
+}
+
+struct AddFmInteractionGrad;
+
+impl InplaceOp3 for AddFmInteractionGrad {
+    fn name(&self) -> &'static str {
+        "add_fm_interaction_grad"
+    }
+
+    fn cpu_fwd(
+        &self,
+        total: &mut CpuStorage,
+        total_layout: &Layout,
+        v: &CpuStorage,
+        v_layout: &Layout,
+        grad: &CpuStorage,
+        grad_layout: &Layout,
+    ) -> Result<()> {
+        let (replicas, batch, fields, dim) = v_layout.shape().dims4()?;
+        if total_layout.dims() != v_layout.dims() || grad_layout.dims() != [replicas, batch] {
+            let (total, grad) = (total_layout.shape(), grad_layout.shape());
+            bail!("add_fm_interaction_grad: {total:?} and {grad:?} do not fit {:?}", v_layout.shape());
+        }
+        let total = f32_slice_mut(self.name(), total, total_layout)?;
+        let v = f32_slice(self.name(), v, v_layout)?;
+        let grad = f32_slice(self.name(), grad, grad_layout)?;
+        let mut sum = vec![0f32; dim];
+        let samples = total.chunks_exact_mut(fields * dim).zip(v.chunks_exact(fields * dim));
+        for ((total, sample), g) in samples.zip(grad) {
+            sum.fill(0.0);
+            for row in sample.chunks_exact(dim) {
+                for (sum, v) in sum.iter_mut().zip(row) {
+                    *sum += v;
+                }
+            }
+            for (total, row) in total.chunks_exact_mut(dim).zip(sample.chunks_exact(dim)) {
+                for ((total, s), v) in total.iter_mut().zip(&sum).zip(row) {
+                    *total += g * (s - v);
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -110,6 +162,9 @@ mod tests {
         for other in [pairs, plain(&v)?] {
             assert!(largest_difference(&fused, &other)? < 2e-6);
             let a = (&fused * &slope)?.sum_all()?.backward()?;
+            let total = Tensor::zeros(v.shape(), candle_core::DType::F32, &Device::Cpu)?;
+            add_fm_interaction_grad(&total, v.as_tensor(), &slope)?;
+            assert_eq!(largest_difference(&total, a.get(&v).expect("grad"))?, 0.0);
             let b = (&other * &slope)?.sum_all()?.backward()?;
             assert!(largest_difference(a.get(&v).expect("grad"), b.get(&v).expect("grad"))? < 5e-6);
         }

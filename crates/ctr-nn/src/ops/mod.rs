@@ -23,11 +23,12 @@ pub(crate) use bias_activation::{AddBiasInPlace, RectifyInPlace, mask_positive, 
 pub use bias_activation::{bias_add, bias_relu};
 pub(crate) use descend::descend;
 pub(crate) use dice::dice;
-pub use fm_interaction::fm_interaction;
+pub use fm_interaction::{add_fm_interaction_grad, fm_interaction};
 pub use gather_rows::{PADDING_ROW, gather_rows, scatter_add_rows};
 pub use interact_keys::interact_keys;
 pub(crate) use optimizer_update::{AdagradParameter, AdagradSum, AdamMoments, AdamParameter, Sgd};
 pub(crate) use precomputed::precomputed;
+pub use precomputed::{Backward, over_gathered_rows};
 pub(crate) use prelu::{prelu, prelu_backward};
 pub use rows::Rows;
 pub(crate) use sigmoid::sigmoid;

@@ -3,23 +3,41 @@
 //! candle's backward adds every gradient to a fresh zero tensor: two passes beyond the gradient itself, for every
 //! argument of every node. A chain of layers that is one node pays that once, for the chain's input.
 
-use super::f32_slice;
+use super::{f32_slice, gather_rows, scatter_add_rows};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor, bail};
 
 /// From the gradient of a value to the gradient of what it was computed from.
-type Backward = Box<dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync>;
+pub type Backward = Box<dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync>;
 
 /// `value`, computed from `input` without a graph, as a node of the graph whose gradient reaches `input` through
 /// `backward`. On the CPU only; `input` must be contiguous.
 ///
 /// # Errors
 /// If `value` is not contiguous.
-pub(crate) fn precomputed(
-    input: &Tensor,
-    value: Tensor,
-    backward: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
-) -> Result<Tensor> {
-    input.apply_op1(Precomputed { value, backward: Box::new(backward) })
+pub(crate) fn precomputed(input: &Tensor, value: Tensor, backward: Backward) -> Result<Tensor> {
+    input.apply_op1(Precomputed { value, backward })
+}
+
+/// What `compute` makes of the rows of `table` (`[rows, dim]`) at `ids` (any shape), as one node: the gathered rows are no
+/// node of their own. `compute` gets them without a graph, `[ids.shape…, dim]`, and returns a value with its backward.
+///
+/// Nothing where `table` has no gradient or the device is not the CPU.
+///
+/// # Errors
+/// If an id is out of range or `compute` fails.
+pub fn over_gathered_rows(
+    table: &Tensor,
+    ids: &Tensor,
+    compute: impl FnOnce(&Tensor) -> Result<(Tensor, Backward)>,
+) -> Result<Option<Tensor>> {
+    if !table.track_op() || !table.device().is_cpu() {
+        return Ok(None);
+    }
+    let (rows, dim) = table.dims2()?;
+    let (value, backward) = compute(&gather_rows(&table.detach(), ids)?)?;
+    let ids = ids.flatten_all()?;
+    let to_table = move |grad: &Tensor| scatter_add_rows(&backward(grad)?.reshape(((), dim))?, &ids, rows);
+    precomputed(table, value, Box::new(to_table)).map(Some)
 }
 
 struct Precomputed {
