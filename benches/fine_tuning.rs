@@ -1,5 +1,5 @@
 //! Users fine-tuned per second: one epoch of SGD with batch 32 over about 128 local samples a user, encoding and scoring
-//! of the test samples included. Chunks of 8 users on two threads.
+//! of the test samples included, on two threads.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ctr_data::Split;

@@ -33,7 +33,7 @@ pub use leaves::Leaves;
 pub use model::{CtrModel, ModelConfig, ModelInput};
 pub use ops::{
     Backward, PADDING_ROW, Rows, add_fm_interaction_grad, bce_with_logits, bias_add, fm_interaction, gather_rows,
-    interact_keys, over_gathered_rows, scatter_add_rows, weighted_sum,
+    gather_rows_as_variable, interact_keys, over_gathered_rows, scatter_add_rows, sum_scattered_rows, weighted_sum,
 };
 pub use optimizer::{Algorithm, OptimizerConfig, Step};
 pub use parameters::{Group, Kind, ParameterSpec, Parameters};

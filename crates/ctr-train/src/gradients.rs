@@ -3,11 +3,11 @@
 //! The number of shards is part of the configuration, so the sums are the same at any number of threads.
 
 use crate::{RowMap, RowMapPool, batches::build_batch};
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{Device, Result, Tensor};
 use ctr_data::Dataset;
 use ctr_nn::{
-    Context, CtrModel, DirectGradients, Kind, Leaves, NormStatistics, Parameters, bce_with_logits, gather_rows,
-    scatter_add_rows, seeded_rng,
+    Context, CtrModel, DirectGradients, Kind, Leaves, NormStatistics, Parameters, bce_with_logits,
+    gather_rows_as_variable, seeded_rng, sum_scattered_rows,
 };
 use rayon::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
@@ -65,7 +65,7 @@ impl GradientJob<'_> {
         for spec in self.parameters.specs() {
             let value = self.parameters.get(&spec.name)?;
             let leaf = match spec.kind {
-                Kind::Table => Var::from_tensor(&gather_rows(&value.as_detached_tensor(), &row_ids)?)?,
+                Kind::Table => gather_rows_as_variable(value.as_tensor(), &row_ids)?,
                 Kind::Dense => value.clone(),
                 Kind::Buffer => {
                     leaves.insert(&spec.name, value.as_detached_tensor());
@@ -96,14 +96,17 @@ impl GradientJob<'_> {
 
     fn merge(&self, shards: Vec<ShardGradients>, map: &mut RowMap) -> Result<BatchGradients> {
         let leaf_rows: Vec<u32> = shards.iter().flat_map(|shard| &shard.rows).map(|&id| map.leaf_row(id)).collect();
-        let leaf_rows = Tensor::from_slice(&leaf_rows, leaf_rows.len(), self.device)?;
+        let mut rest = leaf_rows.as_slice();
+        let rows_of_shards: Vec<&[u32]> = shards.iter().map(|shard| take(&mut rest, shard.rows.len())).collect();
         let mut by_name = BTreeMap::new();
         for spec in self.parameters.specs().iter().filter(|spec| spec.kind != Kind::Buffer) {
-            let parts: Vec<&Tensor> = shards.iter().filter_map(|shard| shard.by_name.get(&spec.name)).collect();
-            let Some((first, rest)) = parts.split_first() else { continue };
+            let parts = shards.iter().zip(&rows_of_shards);
+            let parts: Vec<(&Tensor, &[u32])> =
+                parts.filter_map(|(shard, rows)| Some((shard.by_name.get(&spec.name)?, *rows))).collect();
+            let Some(((first, _), rest)) = parts.split_first() else { continue };
             let sum = match spec.kind {
-                Kind::Table => scatter_add_rows(&Tensor::cat(&parts, 0)?, &leaf_rows, map.rows().len())?,
-                _ => rest.iter().try_fold((*first).clone(), |sum, part| sum + *part)?,
+                Kind::Table => sum_scattered_rows(&parts, map.rows().len())?,
+                _ => rest.iter().try_fold((*first).clone(), |sum, (part, _)| sum + *part)?,
             };
             by_name.insert(spec.name.clone(), sum);
         }
@@ -114,4 +117,11 @@ impl GradientJob<'_> {
             norm_statistics: shards.into_iter().flat_map(|shard| shard.norm_statistics).collect(),
         })
     }
+}
+
+/// The first `len` values of `rest`, which then starts behind them.
+fn take<'a>(rest: &mut &'a [u32], len: usize) -> &'a [u32] {
+    let (head, tail) = rest.split_at(len);
+    *rest = tail;
+    head
 }

@@ -24,7 +24,7 @@ pub use bias_activation::{bias_add, bias_relu};
 pub(crate) use descend::descend;
 pub(crate) use dice::dice;
 pub use fm_interaction::{add_fm_interaction_grad, fm_interaction};
-pub use gather_rows::{PADDING_ROW, gather_rows, scatter_add_rows};
+pub use gather_rows::{PADDING_ROW, gather_rows, gather_rows_as_variable, scatter_add_rows, sum_scattered_rows};
 pub use interact_keys::interact_keys;
 pub(crate) use optimizer_update::{AdagradParameter, AdagradSum, AdamMoments, AdamParameter, Sgd};
 pub(crate) use precomputed::precomputed;

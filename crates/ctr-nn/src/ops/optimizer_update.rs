@@ -30,15 +30,11 @@ impl InplaceOp2 for Sgd {
         let (rows, len) = row_shape(p_layout)?;
         let p = f32_slice_mut(self.name(), p, p_layout)?;
         let g = f32_slice(self.name(), g, g_layout)?;
-        self.rows.for_each(
-            |at, from| {
-                for (p, g) in p[at..at + len].iter_mut().zip(&g[from..from + len]) {
-                    *p -= self.learning_rate * (g + self.l2 * *p);
-                }
-            },
-            rows,
-            len,
-        )
+        self.rows.update([p], rows, len, |[p], _, from| {
+            for (p, g) in p.iter_mut().zip(&g[from * len..(from + 1) * len]) {
+                *p -= self.learning_rate * (g + self.l2 * *p);
+            }
+        })
     }
 }
 
@@ -72,18 +68,14 @@ impl InplaceOp3 for AdamMoments {
         let g = f32_slice(self.name(), g, g_layout)?;
         let p = f32_slice(self.name(), p, p_layout)?;
         let (m, v) = moments.split_at_mut(rows * len);
-        self.rows.for_each(
-            |at, from| {
-                let state = m[at..at + len].iter_mut().zip(&mut v[at..at + len]);
-                for ((m, v), (g, p)) in state.zip(g[from..from + len].iter().zip(&p[at..at + len])) {
-                    let g = g + self.l2 * p;
-                    *m = self.beta1 * *m + self.complements[0] * g;
-                    *v = self.beta2 * *v + self.complements[1] * g * g;
-                }
-            },
-            rows,
-            len,
-        )
+        self.rows.update([m, v], rows, len, |[m, v], row, from| {
+            let (g, p) = (&g[from * len..(from + 1) * len], &p[row * len..(row + 1) * len]);
+            for ((m, v), (g, p)) in m.iter_mut().zip(v).zip(g.iter().zip(p)) {
+                let g = g + self.l2 * p;
+                *m = self.beta1 * *m + self.complements[0] * g;
+                *v = self.beta2 * *v + self.complements[1] * g * g;
+            }
+        })
     }
 }
 
@@ -106,17 +98,13 @@ impl InplaceOp2 for AdamParameter {
         let (rows, len) = row_shape(p_layout)?;
         let p = f32_slice_mut(self.name(), p, p_layout)?;
         let (m, v) = f32_slice(self.name(), s, s_layout)?.split_at(rows * len);
-        self.rows.for_each(
-            |at, _| {
-                let state = m[at..at + len].iter().zip(&v[at..at + len]);
-                for (p, (m, v)) in p[at..at + len].iter_mut().zip(state) {
-                    let denominator = (v / self.second_moment_correction).sqrt() + self.epsilon;
-                    *p = *p * self.decay - self.step_size * m / denominator;
-                }
-            },
-            rows,
-            len,
-        )
+        self.rows.update([p], rows, len, |[p], row, _| {
+            let state = m[row * len..(row + 1) * len].iter().zip(&v[row * len..(row + 1) * len]);
+            for (p, (m, v)) in p.iter_mut().zip(state) {
+                let denominator = (v / self.second_moment_correction).sqrt() + self.epsilon;
+                *p = *p * self.decay - self.step_size * m / denominator;
+            }
+        })
     }
 }
 
@@ -144,16 +132,13 @@ impl InplaceOp3 for AdagradSum {
         let s = f32_slice_mut(self.name(), s, s_layout)?;
         let g = f32_slice(self.name(), g, g_layout)?;
         let p = f32_slice(self.name(), p, p_layout)?;
-        self.rows.for_each(
-            |at, from| {
-                for (s, (g, p)) in s[at..at + len].iter_mut().zip(g[from..from + len].iter().zip(&p[at..at + len])) {
-                    let g = g + self.l2 * p;
-                    *s += g * g;
-                }
-            },
-            rows,
-            len,
-        )
+        self.rows.update([s], rows, len, |[s], row, from| {
+            let (g, p) = (&g[from * len..(from + 1) * len], &p[row * len..(row + 1) * len]);
+            for (s, (g, p)) in s.iter_mut().zip(g.iter().zip(p)) {
+                let g = g + self.l2 * p;
+                *s += g * g;
+            }
+        })
     }
 }
 
@@ -183,15 +168,12 @@ impl InplaceOp3 for AdagradParameter {
         let p = f32_slice_mut(self.name(), p, p_layout)?;
         let g = f32_slice(self.name(), g, g_layout)?;
         let s = f32_slice(self.name(), s, s_layout)?;
-        self.rows.for_each(
-            |at, from| {
-                for (p, (g, s)) in p[at..at + len].iter_mut().zip(g[from..from + len].iter().zip(&s[at..at + len])) {
-                    let g = g + self.l2 * *p;
-                    *p -= self.learning_rate * g / (s.sqrt() + self.epsilon);
-                }
-            },
-            rows,
-            len,
-        )
+        self.rows.update([p], rows, len, |[p], row, from| {
+            let (g, s) = (&g[from * len..(from + 1) * len], &s[row * len..(row + 1) * len]);
+            for (p, (g, s)) in p.iter_mut().zip(g.iter().zip(s)) {
+                let g = g + self.l2 * *p;
+                *p -= self.learning_rate * g / (s.sqrt() + self.epsilon);
+            }
+        })
     }
 }
