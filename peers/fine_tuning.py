@@ -40,7 +40,8 @@ class Loop:
     """A deep copy of the model, torch.optim.SGD, one user after the other."""
 
     def __init__(self, users, count):
-        self.users, self.count = users, min(count, len(users.local))
+        # Spread over all users, so that their sizes are those of all.
+        self.users, self.chosen = users, range(0, len(users.local), max(1, len(users.local) // count))
 
     def one(self, user):
         parameters = {name: value.clone().requires_grad_() for name, value in self.users.cloud.items()}
@@ -55,13 +56,13 @@ class Loop:
             return model(parameters, data.batch(self.users.judged[user]))
 
     def check(self):
-        return self.users.difference(range(8), [self.one(user) for user in range(8)])
+        return self.users.difference(self.chosen, [self.one(user) for user in self.chosen])
 
     def round(self):
         started = time.perf_counter()
-        for user in range(self.count):
+        for user in self.chosen:
             self.one(user)
-        return (time.perf_counter() - started) / self.count
+        return (time.perf_counter() - started) / len(self.chosen)
 
 
 class Vmap:
@@ -78,6 +79,9 @@ class Vmap:
 
         self.gradients = vmap(grad(loss))
         self.forward = vmap(users.model)
+
+    def chunks(self):
+        return [self.order[begin : begin + self.chunk] for begin in range(0, len(self.order), self.chunk)]
 
     def rows_of(self, users):
         """Touched rows `[users, rows]`, and a map from id to row `[users, ids]`."""
@@ -131,13 +135,12 @@ class Vmap:
         return [row[: len(self.users.judged[user])] for row, user in zip(logits, users)]
 
     def check(self):
-        users = self.order[: self.chunk]
-        return self.users.difference(users, self.tune(users))
+        return max(self.users.difference(users, self.tune(users)) for users in self.chunks())
 
     def round(self):
         started = time.perf_counter()
-        for begin in range(0, len(self.order), self.chunk):
-            self.tune(self.order[begin : begin + self.chunk])
+        for users in self.chunks():
+            self.tune(users)
         return (time.perf_counter() - started) / len(self.order)
 
     @staticmethod

@@ -24,15 +24,16 @@ def figure(case, ready, answer):
     return {"value": seconds}
 
 
-def summarize(rows, ready, peaks):
-    """One line per case and variant: medians over rounds, our ratio to the variant, our share of the GEMM peak."""
+def summarize(rows, ready):
+    """One line per case and variant: medians over rounds, our ratio to the variant, our share of the GEMM peak as measured
+    just before the case."""
     lines = []
     for case in dict.fromkeys((row["work"], row["case"]) for row in rows):
         of_case = [row for row in rows if (row["work"], row["case"]) == case]
         median = lambda variant: statistics.median(row["value"] for row in of_case if row["variant"] == variant)
         measure, ours = of_case[0]["measure"], median("ctrbench")
         flops = ready[case].get("flops_per_user") or ready[case].get("flops_per_row") or 0
-        share = flops * ours / (peaks["gemm_gflops"] * 1e9) if measure.endswith("/s") else 0
+        share = flops * ours / (ready[case]["gemm_gflops"] * 1e9) if measure.endswith("/s") else 0
         others = [name for name in dict.fromkeys(row["variant"] for row in of_case) if name != "ctrbench"]
         for variant in others or [None]:
             theirs = median(variant) if variant else None
@@ -47,6 +48,7 @@ def summarize(rows, ready, peaks):
                     "theirs": theirs,
                     "times_as_fast": None if theirs is None else (ours / theirs if better else theirs / ours),
                     "share_of_gemm_peak": share or None,
+                    "gemm_gflops": ready[case]["gemm_gflops"],
                     "difference": ready[case].get("differences", {}).get(variant),
                     "rounds": sum(row["variant"] == "ctrbench" for row in of_case),
                 }
@@ -63,7 +65,7 @@ def markdown(lines, hardware, versions):
         "",
         f"{system['cpu_model']}, {peaks['threads']} threads of {system['logical_cores']} cores, "
         f"{system['memory_bytes'] / 1e9:.1f} GB, {system['os']}; measured peak {peaks['gemm_gflops']:.0f} GFLOP/s of f32 "
-        f"matrix products, {peaks['copy_gigabytes_per_second']:.1f} GB/s of copying.",
+        f"matrix products at the start (the shares below are of the peak just before each case), {peaks['copy_gigabytes_per_second']:.1f} GB/s of copying.",
         "",
         f"{', '.join(f'{name} {version}' for name, version in versions.items())}. Medians of interleaved rounds on the "
         "same cores. `p99` is in microseconds. `times as fast` is ours against theirs, above 1 where we are faster; "
@@ -85,7 +87,7 @@ def markdown(lines, hardware, versions):
 
 def write(folder, rows, ready, hardware, versions):
     """raw.csv, summary.json and summary.md; rewritten after every case, so that a stopped comparison keeps what it has."""
-    lines = summarize(rows, ready, hardware["peaks"])
+    lines = summarize(rows, ready)
     files = {
         "summary.json": json.dumps({"hardware": hardware, "versions": versions, "lines": lines}, indent=1) + "\n",
         "summary.md": markdown(lines, hardware, versions),

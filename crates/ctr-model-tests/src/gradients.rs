@@ -55,12 +55,15 @@ pub(crate) fn pass(
     let direct = direct.take();
     let trained = model.parameters().into_iter().filter(|spec| spec.kind != Kind::Buffer);
     let gradients = trained.map(|spec| {
-        let gradient = store.get(&variables[&spec.name]).or_else(|| direct.get(&spec.name));
-        let gradient = gradient.unwrap_or_else(|| panic!("`{}` has no gradient", spec.name));
+        let gradient = match (store.get(&variables[&spec.name]), direct.get(&spec.name)) {
+            (Some(of_graph), Some(of_layers)) => (of_graph + of_layers)?,
+            (Some(gradient), None) | (None, Some(gradient)) => gradient.clone(),
+            (None, None) => panic!("`{}` has no gradient", spec.name),
+        };
         assert_eq!(gradient.shape(), variables[&spec.name].shape(), "gradient of `{}`", spec.name);
-        (spec.name, gradient.clone())
+        Ok((spec.name, gradient))
     });
-    Ok(Pass { logits, losses, gradients: gradients.collect() })
+    Ok(Pass { logits, losses, gradients: gradients.collect::<Result<_>>()? })
 }
 
 /// Values of a tensor in row-major order.

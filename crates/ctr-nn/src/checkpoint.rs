@@ -21,7 +21,7 @@ pub enum CheckpointError {
     },
     /// The file could not be written.
     #[error(
-        "{path} cannot be written: {cause}; check that the folder is writable and the disk not full; the last complete checkpoint is still there for --resume", path = path.display()
+        "{path} cannot be written: {cause}; check that the folder is writable and the disk not full; an earlier checkpoint, if there is one, is still there for --resume", path = path.display()
     )]
     Write {
         /// The file.

@@ -34,8 +34,8 @@ impl Leaves {
         self.by_name.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
-    /// Lets layers compute gradients themselves and leave them here, in place of candle's `GradStore`
-    /// Who asks for that must look in both.
+    /// Lets layers compute gradients themselves and leave them here, beside candle's `GradStore`.
+    /// Who asks for that must add up what is in both.
     pub fn collect_gradients(&mut self, direct: DirectGradients) {
         self.direct = Some(direct);
     }

@@ -321,7 +321,11 @@ impl Replicas {
         let mut direct = self.direct.take();
         let mut rows_by_width: BTreeMap<usize, Rows> = BTreeMap::new();
         for parameter in &self.trained {
-            let Some(grad) = grads.remove(&parameter.leaf).or_else(|| direct.remove(&parameter.name)) else { continue };
+            let grad = match (grads.remove(&parameter.leaf), direct.remove(&parameter.name)) {
+                (Some(of_graph), Some(of_layers)) => (of_graph + of_layers)?,
+                (Some(grad), None) | (None, Some(grad)) => grad,
+                (None, None) => continue,
+            };
             let width = parameter.rows_per_replica;
             let rows = rows_by_width.entry(width).or_insert_with(|| {
                 if active.len() == positions.len() {

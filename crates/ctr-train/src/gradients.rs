@@ -88,7 +88,8 @@ impl GradientJob<'_> {
         let mut by_name = direct.take();
         for (name, leaf) in trained {
             if let Some(grad) = grads.remove(&leaf) {
-                by_name.insert(name, grad);
+                let sum = by_name.remove(&name).map_or(Ok(grad.clone()), |direct| direct + &grad)?;
+                by_name.insert(name, sum);
             }
         }
         Ok(ShardGradients { loss: loss.to_scalar()?, by_name, rows, norm_statistics: context.norm_statistics })

@@ -9,7 +9,7 @@ use candle_core::{Result, Tensor, bail};
 pub enum DenseStep<'a> {
     /// `x W + b`, or `x W`.
     Linear(&'a Linear),
-    /// `max(x, 0)`; after a linear step with a bias.
+    /// `max(x, 0)`; not the first step.
     Relu,
     /// `x` where positive, `alpha x` elsewhere, with the slopes `<name>.alpha` (`[R, features]`) of this layer.
     Prelu(&'a Linear),
@@ -79,6 +79,10 @@ impl DenseStack<'_> {
                     done.push(Done::Linear { input, weight, bias });
                 }
                 DenseStep::Relu => {
+                    // In place, which the caller's own tensor must not be.
+                    if done.is_empty() {
+                        bail!("a stack of dense layers starts with a rectifier")
+                    }
                     value.inplace_op1(&ops::RectifyInPlace)?;
                     done.push(Done::Relu { output: value.clone() });
                 }

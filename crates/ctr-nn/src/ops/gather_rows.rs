@@ -1,5 +1,6 @@
 //! Rows of a table, gathered by id, with a backward that adds each gradient row where it came from.
 
+use super::prefetch::{ROWS_AHEAD, prefetch};
 use super::{f32_slice, u32_slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, Var, bail};
 use rayon::prelude::*;
@@ -42,7 +43,10 @@ impl CustomOp2 for GatherRows {
         let table = f32_slice(self.name(), table, table_layout)?;
         let ids = u32_slice(self.name(), ids, ids_layout)?;
         let mut values = Vec::with_capacity(ids.len() * dim);
-        for &id in ids {
+        for (i, &id) in ids.iter().enumerate() {
+            if let Some(&next) = ids.get(i + ROWS_AHEAD) {
+                prefetch(table, (next as usize).saturating_mul(dim), dim);
+            }
             if id == PADDING_ROW {
                 values.resize(values.len() + dim, 0.0);
             } else if (id as usize) < rows {
@@ -77,7 +81,7 @@ pub fn scatter_add_rows(values: &Tensor, ids: &Tensor, rows: usize) -> Result<Te
 /// zero rows, part after part. On the CPU ranges of rows are summed in parallel; each sum keeps its order.
 ///
 /// # Errors
-/// If an id is out of range or the parts have different widths.
+/// If the parts have different widths or, on the CPU, an id is out of range.
 pub fn sum_scattered_rows(parts: &[(&Tensor, &[u32])], rows: usize) -> Result<Tensor> {
     let Some((first, _)) = parts.first() else { bail!("sum_scattered_rows: no parts") };
     let (dim, device) = (first.dim(1)?, first.device());
@@ -121,7 +125,7 @@ pub fn sum_scattered_rows(parts: &[(&Tensor, &[u32])], rows: usize) -> Result<Te
 /// Ranges of rows that [`sum_scattered_rows`] sums apart.
 const SUM_PIECES: usize = 4;
 
-/// The rows of `table` at `ids` as a variable of its own, `[ids, dim]`; [`PADDING_ROW`] yields zeros. On the CPU the rows
+/// The rows of `table` at `ids` (`[ids]`) as a variable of its own, `[ids, dim]`; [`PADDING_ROW`] yields zeros. On the CPU the rows
 /// are copied once, where a variable made of a tensor copies the tensor.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Fused tensor operations.
 //!
 //! candle has each of these as a chain of allocating passes. On the CPU one pass does; on other devices the chain of
-//! plain candle operations is what runs. Every fused operation is tested against its plain twin.
+//! plain candle operations is what runs; the in-place operations are for the CPU only, and their callers see to it. Every fused operation is tested against its plain twin.
 
 mod bce_with_logits;
 mod bias_activation;
@@ -12,6 +12,7 @@ mod gather_rows;
 mod interact_keys;
 mod optimizer_update;
 mod precomputed;
+mod prefetch;
 mod prelu;
 mod rows;
 mod sigmoid;

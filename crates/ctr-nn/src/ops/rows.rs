@@ -1,5 +1,6 @@
 //! Which rows of a parameter an update touches.
 
+use super::prefetch::{ROWS_AHEAD, prefetch};
 use candle_core::{Result, bail};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -16,7 +17,7 @@ pub enum Rows {
     Active(Arc<[u32]>),
 }
 
-/// Values to update from which on pieces are updated in parallel: the leaves of a chunk of users stay below.
+/// Values to update from which on pieces are updated in parallel.
 const PARALLEL_VALUES: usize = 1 << 16;
 /// Pieces that a parameter is cut into then.
 const PIECES: usize = 4;
@@ -25,8 +26,10 @@ impl Rows {
     /// Calls `update(values, row, gradient row)` for each row to update; `values` are the row's `row_len` values in each of
     /// `tensors`, which all have `rows` rows.
     ///
-    /// A large update is cut by ranges of rows, and each piece looks through all ids for its own: pieces share no row, so
-    /// they run in parallel and the number of threads changes nothing.
+    /// A large update of scattered rows is cut by ranges of rows, and each piece looks through all ids for its own: pieces
+    /// share no row, so they run in parallel and the number of threads changes nothing. The other selections are those of
+    /// replicas, whose updates already run in parallel: there a second level would let a waiting thread start another chunk
+    /// of users within the first one's time.
     pub(crate) fn update<const TENSORS: usize>(
         &self,
         tensors: [&mut [f32]; TENSORS],
@@ -43,7 +46,7 @@ impl Rows {
                 ids.len()
             }
         };
-        if touched * row_len < PARALLEL_VALUES {
+        if touched * row_len < PARALLEL_VALUES || !matches!(self, Rows::Scattered(_)) {
             self.update_piece(tensors, 0..rows, row_len, &update);
             return Ok(());
         }
@@ -74,22 +77,29 @@ impl Rows {
         row_len: usize,
         update: &impl Fn([&mut [f32]; TENSORS], usize, usize),
     ) {
-        let mut one = |row: usize, gradient_row: usize| {
+        let one = |tensors: &mut [&mut [f32]; TENSORS], row: usize, gradient_row: usize| {
             let at = (row - range.start) * row_len;
             update(tensors.each_mut().map(|values| &mut values[at..at + row_len]), row, gradient_row);
         };
         match self {
-            Rows::All => range.clone().for_each(|row| one(row, row)),
+            Rows::All => range.clone().for_each(|row| one(&mut tensors, row, row)),
             Rows::Scattered(ids) => {
                 for (i, &id) in ids.iter().enumerate() {
+                    if let Some(&next) = ids.get(i + ROWS_AHEAD)
+                        && range.contains(&(next as usize))
+                    {
+                        tensors
+                            .iter()
+                            .for_each(|values| prefetch(values, (next as usize - range.start) * row_len, row_len));
+                    }
                     if range.contains(&(id as usize)) {
-                        one(id as usize, i);
+                        one(&mut tensors, id as usize, i);
                     }
                 }
             }
             Rows::Active(ids) => {
                 for &id in ids.iter().filter(|id| range.contains(&(**id as usize))) {
-                    one(id as usize, id as usize);
+                    one(&mut tensors, id as usize, id as usize);
                 }
             }
         }

@@ -79,7 +79,7 @@ fn notes(comparison: &Comparison) -> String {
     );
     if let Some(ceiling) = comparison.bayes_auc {
         text.push_str(&format!(
-            "- Bayes AUC, of the true probabilities on the whole test part: {ceiling:.4}. No `auc` can be expected above it.\n"
+            "- Bayes AUC, that of the true probabilities, on the whole test part: {ceiling:.4}. It is the ceiling of `auc` there; the users above are most of that part.\n"
         ));
     }
     let users = comparison.rows.iter().map(|row| row.users_evaluated);

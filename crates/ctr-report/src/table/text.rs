@@ -40,7 +40,9 @@ impl TableFormat for Text {
             text.push_str(&line(&name, width(&first_column), &cells, &widths));
         }
         if let Some(ceiling) = comparison.bayes_auc {
-            text.push_str(&format!("no auc can be expected above {ceiling:.4}, that of the true probabilities\n"));
+            text.push_str(&format!(
+                "ceiling of auc: {ceiling:.4}, that of the true probabilities on the whole test part\n"
+            ));
         }
         text.push_str("▲ better, ▼ worse than the cloud: every seed's 95 % interval of the change excludes zero\n");
         Ok(text)

@@ -114,8 +114,11 @@ fn a_known_ceiling_stands_under_every_table() {
     assert!(tables(&record).iter().all(|table| !table.contains("0.8234")));
     record.dataset["bayes_auc"] = 0.82341.into();
     let [text, markdown] = tables(&record);
-    assert!(text.contains("no auc can be expected above 0.8234, that of the true probabilities"), "{text}");
-    assert!(markdown.contains("- Bayes AUC, of the true probabilities on the whole test part: 0.8234."), "{markdown}");
+    assert!(text.contains("ceiling of auc: 0.8234, that of the true probabilities on the whole test part"), "{text}");
+    assert!(
+        markdown.contains("- Bayes AUC, that of the true probabilities, on the whole test part: 0.8234."),
+        "{markdown}"
+    );
     record.judged_part = "validation".into();
     assert!(tables(&record).iter().all(|table| !table.contains("0.8234")), "it is of another part");
 }

@@ -61,7 +61,7 @@ pub fn excluded_rows(dataset: &Dataset, tasks: &Tasks) -> Vec<(String, &'static 
     tasks.excluded.iter().map(row).collect()
 }
 
-/// Refuses a protocol without users, saying why most of them were kept out and what helps against that.
+/// Refuses a protocol without users, saying why they were kept out and what helps.
 pub fn require_users(tasks: &Tasks, protocol: Protocol, min_samples: usize) -> Result<()> {
     if !tasks.users.is_empty() {
         return Ok(());

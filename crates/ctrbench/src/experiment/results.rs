@@ -64,7 +64,7 @@ impl Results {
     pub fn write(&mut self) -> Result<()> {
         let clock = Instant::now();
         if self.may_write() {
-            self.write_record()?;
+            self.measure();
             write_report(&self.record, &self.users, &self.folder)?;
         }
         self.written = Instant::now();
@@ -72,11 +72,16 @@ impl Results {
         Ok(())
     }
 
-    /// Marks the run as complete and writes it.
+    /// Marks the run as complete; everything else was written with the last protocol.
     pub fn finish(mut self) -> Result<RunRecord> {
         self.record.finished = true;
-        self.write()?;
+        self.write_record()?;
         Ok(self.record)
+    }
+
+    fn measure(&mut self) {
+        self.record.wall_seconds = self.started.elapsed().as_secs_f64();
+        self.record.peak_memory_bytes = peak_memory_bytes();
     }
 
     fn may_write(&self) -> bool {
@@ -87,8 +92,7 @@ impl Results {
         if !self.may_write() {
             return Ok(());
         }
-        self.record.wall_seconds = self.started.elapsed().as_secs_f64();
-        self.record.peak_memory_bytes = peak_memory_bytes();
+        self.measure();
         Ok(self.folder.write_record(&self.record)?)
     }
 }
