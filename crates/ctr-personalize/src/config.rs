@@ -72,9 +72,9 @@ impl Scope {
 /// What the users of a chunk may work on in one step, bytes: within a core's share of the last cache level of the machines
 /// seen (docs/performance.md). A constant, since a user's scores depend on the chunk's company by rounding: asking the
 /// machine for its cache would give other bytes elsewhere.
-const CHUNK_BYTES: usize = 2 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
 /// Beyond this a larger chunk saves nothing.
-const MOST_CHUNK_USERS: usize = 32;
+const MOST_CHUNK_USERS: usize = 16;
 
 impl FineTuningConfig {
     /// Users per chunk for this model: as configured, else as many as fit the budget with their dense weights and what a

@@ -1,6 +1,6 @@
 //! Rows of a table, gathered by id, with a backward that adds each gradient row where it came from.
 
-use super::prefetch::{ROWS_AHEAD, prefetch};
+use super::prefetch::{self, ROWS_AHEAD, prefetch};
 use super::{f32_slice, u32_slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, Var, bail};
 use rayon::prelude::*;
@@ -43,8 +43,9 @@ impl CustomOp2 for GatherRows {
         let table = f32_slice(self.name(), table, table_layout)?;
         let ids = u32_slice(self.name(), ids, ids_layout)?;
         let mut values = Vec::with_capacity(ids.len() * dim);
+        let ahead = if prefetch::pays(table) { ROWS_AHEAD } else { ids.len() };
         for (i, &id) in ids.iter().enumerate() {
-            if let Some(&next) = ids.get(i + ROWS_AHEAD) {
+            if let Some(&next) = ids.get(i + ahead) {
                 prefetch(table, (next as usize).saturating_mul(dim), dim);
             }
             if id == PADDING_ROW {
@@ -107,7 +108,8 @@ pub fn sum_scattered_rows(parts: &[(&Tensor, &[u32])], rows: usize) -> Result<Te
     });
     let slices = slices.collect::<Result<Vec<_>>>()?;
     let mut table = vec![0f32; rows * dim];
-    let piece_rows = rows.div_ceil(SUM_PIECES).max(1);
+    let pieces = if rows * dim < PARALLEL_VALUES { 1 } else { SUM_PIECES };
+    let piece_rows = rows.div_ceil(pieces).max(1);
     table.par_chunks_mut(piece_rows * dim).enumerate().for_each(|(piece, sums)| {
         let own = piece * piece_rows..(piece + 1) * piece_rows;
         for (values, ids) in &slices {
@@ -122,8 +124,9 @@ pub fn sum_scattered_rows(parts: &[(&Tensor, &[u32])], rows: usize) -> Result<Te
     Tensor::from_vec(table, (rows, dim), device)
 }
 
-/// Ranges of rows that [`sum_scattered_rows`] sums apart.
+/// Ranges of rows that [`sum_scattered_rows`] sums apart, from so many values on.
 const SUM_PIECES: usize = 4;
+const PARALLEL_VALUES: usize = 1 << 16;
 
 /// The rows of `table` at `ids` (`[ids]`) as a variable of its own, `[ids, dim]`; [`PADDING_ROW`] yields zeros. On the CPU the rows
 /// are copied once, where a variable made of a tensor copies the tensor.

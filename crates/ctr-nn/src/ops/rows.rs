@@ -1,6 +1,6 @@
 //! Which rows of a parameter an update touches.
 
-use super::prefetch::{ROWS_AHEAD, prefetch};
+use super::prefetch::{self, ROWS_AHEAD, prefetch};
 use candle_core::{Result, bail};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -84,8 +84,9 @@ impl Rows {
         match self {
             Rows::All => range.clone().for_each(|row| one(&mut tensors, row, row)),
             Rows::Scattered(ids) => {
+                let ahead = if tensors.iter().any(|values| prefetch::pays(values)) { ROWS_AHEAD } else { ids.len() };
                 for (i, &id) in ids.iter().enumerate() {
-                    if let Some(&next) = ids.get(i + ROWS_AHEAD)
+                    if let Some(&next) = ids.get(i + ahead)
                         && range.contains(&(next as usize))
                     {
                         tensors
