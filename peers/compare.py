@@ -59,7 +59,7 @@ def main():
                 if not differences[name] <= allowed:
                     sys.exit(f"{case.work}, {case.name}, {name}: results differ by {differences[name]}, not the same work")
             ready = all_ready[case.work, case.name] = ours.ready | {"differences": differences, "gemm_gflops": gemm_gflops}
-            for round in range(-1, arguments.rounds):
+            for round in range(-1, min(arguments.rounds, case.settings.get("most_rounds", arguments.rounds))):
                 answers = {"ctrbench": ours.round()}
                 for name, variant in theirs.items():
                     answers[name] = answer(case, ready, variant)
