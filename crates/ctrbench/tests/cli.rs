@@ -342,6 +342,7 @@ fn hardware_says_what_the_machine_is_and_can() {
         let value = found["peaks"][peak].as_f64().expect("a number");
         assert!(value > 0.01 && value < 1e6, "{peak} is {value}");
     }
+    fails_with(ctrbench().args(["hardware", "--threads", "99999"]), &["--threads is 99999", "this machine has"]);
 }
 
 /// `ctrbench run … 2>&1 | head` closes stderr early; the run still ends and leaves its results.
