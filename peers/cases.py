@@ -21,8 +21,6 @@ def cases(data_dir):
     """All cases, in order; those on MovieLens-1M only where its folder is known."""
     listed = []
     for model in MODELS:
-        listed.append(Case("fine-tuning", model, ["fine-tuning", model, "--users", 1024], "users/s", model))
-    for model in MODELS:
         steps = {"lr": 100, "fm": 50, "din": 4}.get(model, 12)
         listed.append(training(model, 10_000, steps, ["adam", "adam-fused"]))
     for model, steps in [("fm", 25), ("deepfm", 12)]:
@@ -30,12 +28,14 @@ def cases(data_dir):
     # The table and its moments take 2 GB on our side; PyTorch's dense Adam would take minutes a round.
     for model, steps in [("fm", 25), ("deepfm", 12)]:
         listed.append(training(model, 10_000_000, steps, []))
+    if data_dir:
+        listed.append(Case("loading", "movielens-1m", ["loading", "--data-dir", data_dir], "s"))
+    for model in MODELS:
+        listed.append(Case("fine-tuning", model, ["fine-tuning", model, "--users", 1024], "users/s", model))
     for model in MODELS:
         for candidates in [1, 100, 1000]:
             arguments = ["inference", model, "--candidates", candidates]
             listed.append(Case("inference", f"{model}, {candidates} candidates", arguments, "p99", model))
-    if data_dir:
-        listed.append(Case("loading", "movielens-1m", ["loading", "--data-dir", data_dir], "s"))
     # A round of scikit-learn takes over a minute.
     metrics = ["metrics", "--predictions", 10_000_000]
     listed.append(Case("metrics", "10 million", metrics, "s", settings={"most_rounds": 2}))

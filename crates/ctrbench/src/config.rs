@@ -156,7 +156,9 @@ impl RunConfig {
     }
 
     fn from_text(text: &str, origin: &str, set: &[String], changes: Vec<(String, Value)>) -> Result<Self> {
-        let in_file = |error: toml::de::Error| anyhow!("{origin}: {error}");
+        let in_file = |error: toml::de::Error| {
+            anyhow!("{origin}: {}\ndocs/configuration.md lists every key with its type", error.to_string().trim_end())
+        };
         let config: Self = if set.is_empty() && changes.is_empty() {
             // Straight from the text, so that an error names the line.
             toml::from_str(text).map_err(in_file)?
