@@ -53,6 +53,7 @@ impl<'a> AucChangeByDrift<'a> {
                 user: row.user,
                 drift: users.drift(row),
                 change: row.auc - row.auc_cloud,
+                target_ctr: row.target_ctr,
             });
             match methods.iter_mut().find(|(method, _)| *method == block.method) {
                 Some((_, known)) => known.extend(changes),
@@ -135,7 +136,7 @@ impl Figure for AucChangeByDrift<'_> {
 
     fn note(&self) -> String {
         format!(
-            "Marker: mean over the users in a bin of drift of width {BIN_WIDTH} ({FEWEST_USERS} users at least) with its \
+            "Marker: mean over the users in a bin of drift of width {BIN_WIDTH}, or with one planted CTR ({FEWEST_USERS} users at least) with its \
              95 % interval. Points: single users, about {MOST_POINTS} per panel at most; the outermost are cut off."
         )
     }
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     fn changes(count: u32) -> Vec<UserChange> {
-        (0..count).map(|user| UserChange { user, drift: 0.0, change: 0.0 }).collect()
+        (0..count).map(|user| UserChange { user, drift: 0.0, change: 0.0, target_ctr: None }).collect()
     }
 
     #[test]

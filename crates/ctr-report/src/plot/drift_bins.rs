@@ -15,6 +15,8 @@ pub(crate) struct UserChange {
     pub(crate) user: u32,
     pub(crate) drift: f64,
     pub(crate) change: f64,
+    /// The CTR that was planted, if one was: its users are one bin, however whole samples round their drift.
+    pub(crate) target_ctr: Option<f64>,
 }
 
 /// The users of one bin.
@@ -32,7 +34,10 @@ pub(crate) struct DriftBin {
 pub(crate) fn drift_bins(changes: &[UserChange]) -> Vec<DriftBin> {
     let mut bins: BTreeMap<i64, BTreeMap<u32, Vec<UserChange>>> = BTreeMap::new();
     for change in changes {
-        let bin = (change.drift / BIN_WIDTH).round() as i64;
+        let bin = match change.target_ctr {
+            Some(target) => (target * 1e9).round() as i64,
+            None => (change.drift / BIN_WIDTH).round() as i64,
+        };
         bins.entry(bin).or_default().entry(change.user).or_default().push(*change);
     }
     bins.into_values()
@@ -56,7 +61,18 @@ mod tests {
     use super::*;
 
     fn change(user: u32, drift: f64, change: f64) -> UserChange {
-        UserChange { user, drift, change }
+        UserChange { user, drift, change, target_ctr: None }
+    }
+
+    #[test]
+    fn the_users_of_a_planted_target_are_one_bin() {
+        // -0.148 and -0.152 lie on either side of an edge.
+        let planted = |user: u32, drift| UserChange { target_ctr: Some(0.3), ..change(user, drift, 1.0) };
+        let changes: Vec<UserChange> =
+            (0..20).map(|user| planted(user, if user % 2 == 0 { -0.148 } else { -0.152 })).collect();
+        let bins = drift_bins(&changes);
+        assert_eq!(bins.len(), 1, "{bins:?}");
+        assert!((bins[0].drift + 0.15).abs() < 1e-12);
     }
 
     /// ```python
