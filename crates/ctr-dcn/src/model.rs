@@ -2,9 +2,7 @@
 
 use crate::{DcnConfig, cross::CrossNetwork};
 use candle_core::{Result, Tensor};
-use ctr_nn::{
-    Batch, Context, CtrModel, Group, Initializer, Leaves, Linear, Mlp, ModelInput, ParameterSpec, gather_rows,
-};
+use ctr_nn::{Batch, Context, CtrModel, Group, Initializer, Leaves, Linear, Mlp, ModelInput, ParameterSpec};
 
 /// The Deep & Cross Network.
 #[derive(Debug)]
@@ -53,7 +51,7 @@ impl CtrModel for Dcn {
     }
 
     fn forward(&self, leaves: &Leaves, batch: &Batch, context: &mut Context) -> Result<Tensor> {
-        let embeddings = gather_rows(leaves.get("embedding")?, &batch.ids)?;
+        let embeddings = leaves.gather("embedding", &batch.ids)?;
         let (replicas, samples, fields, dim) = embeddings.dims4()?;
         let features = fields * dim;
         let x = embeddings.reshape((replicas, samples, features))?;

@@ -4,7 +4,7 @@
 use candle_core::{Result, Tensor};
 use ctr_nn::{
     Batch, Context, CtrModel, DenseStack, Group, Initializer, Leaves, Linear, Mlp, MlpConfig, ModelConfig, ModelInput,
-    ParameterSpec, add_fm_interaction_grad, fm_interaction, gather_rows, over_gathered_rows,
+    ParameterSpec, add_fm_interaction_grad, fm_interaction,
 };
 use serde::{Deserialize, Serialize};
 
@@ -79,11 +79,11 @@ impl CtrModel for DeepFm {
     }
 
     fn forward(&self, leaves: &Leaves, batch: &Batch, context: &mut Context) -> Result<Tensor> {
-        let first_order = gather_rows(leaves.get("linear")?, &batch.ids)?.squeeze(3)?.sum(2)?;
+        let first_order = leaves.sum_gathered("linear", &batch.ids)?;
         let pairs_and_deep = match self.pairs_and_deep_at_once(leaves, batch, context)? {
             Some(both) => both,
             None => {
-                let embeddings = gather_rows(leaves.get("embedding")?, &batch.ids)?;
+                let embeddings = leaves.gather("embedding", &batch.ids)?;
                 let deep = self.mlp.logit(&embeddings.flatten_from(2)?, &self.output, leaves, context)?;
                 (fm_interaction(&embeddings)? + deep)?
             }
@@ -93,7 +93,7 @@ impl CtrModel for DeepFm {
 }
 
 impl DeepFm {
-    /// The pairwise and the deep term as one node of the graph, where [`DenseStack`] and [`over_gathered_rows`] can: both
+    /// The pairwise and the deep term as one node of the graph, where [`DenseStack`] and [`Leaves::over_gathered`] can: both
     /// read the same embeddings, so one gradient is made of the two and none is added to zeros on the way.
     fn pairs_and_deep_at_once(&self, leaves: &Leaves, batch: &Batch, context: &Context) -> Result<Option<Tensor>> {
         let steps = self.mlp.steps_to(&self.output, context);
@@ -101,7 +101,7 @@ impl DeepFm {
         if !stack.collects(leaves) {
             return Ok(None);
         }
-        over_gathered_rows(leaves.get("embedding")?, &batch.ids, |embeddings| {
+        leaves.over_gathered("embedding", &batch.ids, |embeddings| {
             let (deep, deep_backward) = stack.detached(&embeddings.flatten_from(2)?, leaves)?;
             let v = embeddings.clone();
             let backward = move |grad: &Tensor| {

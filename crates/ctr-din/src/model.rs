@@ -2,9 +2,7 @@
 
 use crate::{DinConfig, attention::AttentionUnit};
 use candle_core::{Result, Tensor, bail};
-use ctr_nn::{
-    Batch, Context, CtrModel, Group, Initializer, Leaves, Linear, Mlp, ModelInput, ParameterSpec, gather_rows,
-};
+use ctr_nn::{Batch, Context, CtrModel, Group, Initializer, Leaves, Linear, Mlp, ModelInput, ParameterSpec};
 
 /// The Deep Interest Network.
 #[derive(Debug)]
@@ -61,12 +59,11 @@ impl CtrModel for Din {
         let (Some(history), Some(mask)) = (&batch.history, &batch.history_mask) else {
             bail!("din reads histories, but the batch carries none")
         };
-        let table = leaves.get("embedding")?;
-        let embeddings = gather_rows(table, &batch.ids)?;
+        let embeddings = leaves.gather("embedding", &batch.ids)?;
         let (replicas, samples, fields, dim) = embeddings.dims4()?;
         let candidate = embeddings.narrow(2, self.item_field, 1)?.squeeze(2)?.contiguous()?;
         // Past items share the table of the candidate items.
-        let past = gather_rows(table, history)?;
+        let past = leaves.gather("embedding", history)?;
         let interest = self.attention.forward(&candidate, &past, mask, leaves, context)?;
         let features = Tensor::cat(&[&embeddings.reshape((replicas, samples, fields * dim))?, &interest], 2)?;
         self.mlp.logit(&features, &self.output, leaves, context)?.broadcast_add(leaves.get("bias")?)

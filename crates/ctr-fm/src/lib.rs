@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 use ctr_nn::{
     Batch, Context, CtrModel, Initializer, Leaves, ModelConfig, ModelInput, ParameterSpec, add_fm_interaction_grad,
-    fm_interaction, gather_rows, over_gathered_rows,
+    fm_interaction,
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,9 +61,8 @@ impl CtrModel for Fm {
     }
 
     fn forward(&self, leaves: &Leaves, batch: &Batch, _: &mut Context) -> Result<Tensor> {
-        let first_order = gather_rows(leaves.get("linear")?, &batch.ids)?.squeeze(3)?.sum(2)?;
-        let table = leaves.get("embedding")?;
-        let pairs_of_rows = over_gathered_rows(table, &batch.ids, |embeddings| {
+        let first_order = leaves.sum_gathered("linear", &batch.ids)?;
+        let at_once = leaves.over_gathered("embedding", &batch.ids, |embeddings| {
             let v = embeddings.clone();
             let backward = move |grad: &Tensor| {
                 let sum = v.zeros_like()?;
@@ -72,9 +71,9 @@ impl CtrModel for Fm {
             };
             Ok((fm_interaction(embeddings)?, Box::new(backward)))
         })?;
-        let second_order = match pairs_of_rows {
+        let second_order = match at_once {
             Some(pairs) => pairs,
-            None => fm_interaction(&gather_rows(table, &batch.ids)?)?,
+            None => fm_interaction(&leaves.gather("embedding", &batch.ids)?)?,
         };
         (first_order + second_order)?.broadcast_add(leaves.get("bias")?)
     }

@@ -1,7 +1,7 @@
 //! Logistic regression over categorical fields: `logit = bias + sum_f w[id_f]`.
 
 use candle_core::{Result, Tensor};
-use ctr_nn::{Batch, Context, CtrModel, Initializer, Leaves, ModelConfig, ModelInput, ParameterSpec, gather_rows};
+use ctr_nn::{Batch, Context, CtrModel, Initializer, Leaves, ModelConfig, ModelInput, ParameterSpec};
 use serde::{Deserialize, Serialize};
 
 /// Settings of [`Lr`].
@@ -51,7 +51,6 @@ impl CtrModel for Lr {
     }
 
     fn forward(&self, leaves: &Leaves, batch: &Batch, _: &mut Context) -> Result<Tensor> {
-        let weights = gather_rows(leaves.get("linear")?, &batch.ids)?;
-        weights.squeeze(3)?.sum(2)?.broadcast_add(leaves.get("bias")?)
+        leaves.sum_gathered("linear", &batch.ids)?.broadcast_add(leaves.get("bias")?)
     }
 }

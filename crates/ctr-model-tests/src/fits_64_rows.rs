@@ -40,9 +40,9 @@ pub fn fits_64_rows<C: ModelConfig>(config: &C) -> Result<()> {
     }
     let run = |model: &dyn CtrModel| pass(model, &variables, &batch, &targets, &mut Context::inference(), true);
     for number in 1..=STEPS {
-        let step = Step { number, learning_rate: adam.learning_rate, l2: 0.0, rows: Rows::All };
+        let step = Step { number, learning_rate: adam.learning_rate, l2: 0.0 };
         for (name, gradient) in run(&*model)?.gradients {
-            adam.step(&variables[&name], &gradient, states[&name].as_ref(), &step)?;
+            adam.step(&variables[&name], &gradient, states[&name].as_ref(), &Rows::All, &step)?;
         }
     }
     let loss = run(&*model)?.losses.to_vec1::<f32>()?[0];

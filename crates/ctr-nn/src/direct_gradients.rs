@@ -1,6 +1,6 @@
 //! Gradients that layers compute themselves, beside candle's graph.
 
-use crate::ops::{self, Rows, Sgd};
+use crate::ops;
 use candle_core::{Result, Tensor};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ impl DirectGradients {
     /// Adds to the gradient of a parameter.
     pub(crate) fn add(&self, name: &str, parameter: &Tensor, grad: Tensor) -> Result<()> {
         if let Some(learning_rate) = self.descent {
-            return parameter.inplace_op2(&grad, &Sgd { learning_rate, l2: 0.0, rows: Rows::All });
+            return ops::descend_by(parameter, &grad.contiguous()?, learning_rate);
         }
         let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
         let sum = match collected.remove(name) {

@@ -1,6 +1,7 @@
 //! The tensors that one forward pass reads its parameters from.
 
-use crate::DirectGradients;
+use crate::ops::{self, Backward};
+use crate::{DirectGradients, TableLookUps};
 use candle_core::{Result, Tensor, bail};
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 pub struct Leaves {
     by_name: BTreeMap<String, Tensor>,
     direct: Option<DirectGradients>,
+    lookups: Option<TableLookUps>,
 }
 
 impl Leaves {
@@ -43,5 +45,59 @@ impl Leaves {
     /// Where layers may leave gradients, if anyone asked.
     pub(crate) fn direct_gradients(&self) -> Option<&DirectGradients> {
         self.direct.as_ref()
+    }
+
+    /// Keeps the tables out of the graph: look-ups leave their gradients here, one row each.
+    pub fn collect_lookups(&mut self, lookups: TableLookUps) {
+        self.lookups = Some(lookups);
+    }
+
+    /// Rows of a table at `ids` (any shape, `u32`): `[ids.shape…, dim]`. [`crate::PADDING_ROW`] yields zeros.
+    ///
+    /// # Errors
+    /// If there is no such table or an id is out of range.
+    pub fn gather(&self, table: &str, ids: &Tensor) -> Result<Tensor> {
+        let values = self.get(table)?;
+        match &self.lookups {
+            Some(lookups) => lookups.gather(table, values, ids),
+            None => ops::gather_rows(values, ids),
+        }
+    }
+
+    /// What `compute` makes of the rows of a table at `ids` (any shape), as one node of the graph: the gathered rows are no
+    /// node of their own. `compute` gets them without a graph, `[ids.shape…, dim]`, and returns a value with its backward.
+    ///
+    /// Nothing where the table has no gradient or the device is not the CPU.
+    ///
+    /// # Errors
+    /// If there is no such table, an id is out of range, or `compute` fails.
+    pub fn over_gathered(
+        &self,
+        table: &str,
+        ids: &Tensor,
+        compute: impl FnOnce(&Tensor) -> Result<(Tensor, Backward)>,
+    ) -> Result<Option<Tensor>> {
+        let values = self.get(table)?;
+        match &self.lookups {
+            Some(lookups) if values.device().is_cpu() => lookups.over_gathered(table, values, ids, compute).map(Some),
+            _ => ops::over_gathered_rows(values, ids, compute),
+        }
+    }
+
+    /// For every sample the sum of its fields' weights in a table of one column: `ids` `[R, B, F]` to `[R, B]`.
+    ///
+    /// # Errors
+    /// If there is no such table, it has more columns, or an id is out of range.
+    pub fn sum_gathered(&self, table: &str, ids: &Tensor) -> Result<Tensor> {
+        let shape = ids.dims3()?;
+        let sum = |weights: &Tensor| weights.squeeze(3)?.sum(2);
+        let at_once = self.over_gathered(table, ids, |weights| {
+            let backward = move |grad: &Tensor| grad.unsqueeze(2)?.broadcast_as(shape)?.contiguous()?.unsqueeze(3);
+            Ok((sum(weights)?, Box::new(backward)))
+        })?;
+        match at_once {
+            Some(sums) => Ok(sums),
+            None => sum(&self.gather(table, ids)?),
+        }
     }
 }

@@ -19,7 +19,9 @@ mod model;
 mod ops;
 mod optimizer;
 mod parameters;
+mod row_gradients;
 mod seed;
+mod table_lookups;
 
 pub use activation::Activation;
 pub use batch::Batch;
@@ -33,8 +35,10 @@ pub use leaves::Leaves;
 pub use model::{CtrModel, ModelConfig, ModelInput};
 pub use ops::{
     Backward, PADDING_ROW, Rows, add_fm_interaction_grad, bce_with_logits, bias_add, fm_interaction, gather_rows,
-    gather_rows_as_variable, interact_keys, over_gathered_rows, scatter_add_rows, sum_scattered_rows, weighted_sum,
+    interact_keys, weighted_sum,
 };
 pub use optimizer::{Algorithm, OptimizerConfig, Step};
 pub use parameters::{Group, Kind, ParameterSpec, Parameters};
+pub use row_gradients::{RowGradients, RowOrder};
 pub use seed::{SeededRng, seeded_rng};
+pub use table_lookups::TableLookUps;

@@ -1,11 +1,13 @@
 //! SGD, Adam, AdamW and Adagrad, with PyTorch's formulas and defaults.
 //!
 //! Every formula is element-wise, so an update over `[replicas, …]` is exactly the update of each replica alone, and an
-//! update of some rows only ([`Rows::Scattered`]) is the row-sparse ("lazy") variant: rows outside the batch keep value
-//! and moments. That is another training rule than the dense one, in which moments decay and L2 pulls at every step.
+//! update of looked-up rows only ([`OptimizerConfig::step_rows`]) is the row-sparse ("lazy") variant: rows outside the
+//! batch keep value and moments. That is another training rule than the dense one, in which moments decay and L2 pulls at
+//! every step.
 
-use crate::ops::{AdagradParameter, AdagradSum, AdamMoments, AdamParameter, Rows, Sgd};
-use candle_core::{Result, Tensor, Var};
+use crate::ops::{self, Rows, Update};
+use crate::{RowGradients, RowOrder};
+use candle_core::{Result, Storage, Tensor, Var, bail};
 use serde::{Deserialize, Serialize};
 
 /// The update rule.
@@ -91,113 +93,184 @@ impl OptimizerConfig {
         self.epsilon.unwrap_or(if self.algorithm == Algorithm::Adagrad { 1e-10 } else { 1e-8 })
     }
 
-    /// The state that a parameter of this shape needs: Adam's two moments stacked in front (`[2, shape…]`), Adagrad's
-    /// sum (`shape`), none for SGD.
+    /// The state that a parameter of this shape needs, by row (slice along the first dimension): Adam's two moments
+    /// (`[rows, 2, row shape…]`), Adagrad's sum (`[rows, row shape…]`), none for SGD. What a row needs lies together, since
+    /// an update of scattered rows waits for memory.
     ///
     /// # Errors
     /// If the memory cannot be had.
     pub fn new_state(&self, parameter: &Tensor) -> Result<Option<Var>> {
+        let [rows, row_shape @ ..] = parameter.dims() else { bail!("a parameter needs at least one dimension") };
         let shape = match self.algorithm {
             Algorithm::Sgd => return Ok(None),
-            Algorithm::Adam | Algorithm::Adamw => [&[2], parameter.dims()].concat(),
+            Algorithm::Adam | Algorithm::Adamw => [&[*rows, 2], row_shape].concat(),
             Algorithm::Adagrad => parameter.dims().to_vec(),
         };
         Var::zeros(shape, parameter.dtype(), parameter.device()).map(Some)
     }
 
-    /// Updates `parameter` in place.
+    /// Updates `parameter` in place; `grad` has its shape.
     ///
     /// # Errors
     /// If shapes do not fit or the state is missing.
-    pub fn step(&self, parameter: &Var, grad: &Tensor, state: Option<&Var>, step: &Step) -> Result<()> {
+    pub fn step(&self, parameter: &Var, grad: &Tensor, state: Option<&Var>, rows: &Rows, step: &Step) -> Result<()> {
         if !parameter.device().is_cpu() {
-            return self.step_plain(parameter, grad, state, step);
+            return self.step_plain(parameter, grad, state, rows, step);
+        }
+        let (count, row_len) = row_shape(parameter)?;
+        if grad.dims() != parameter.dims() {
+            bail!("a gradient {:?} does not fit its parameter {:?}", grad.shape(), parameter.shape());
         }
         let grad = grad.contiguous()?;
-        let (learning_rate, l2) = (step.learning_rate as f32, step.l2 as f32);
-        let rows = || step.rows.clone();
-        let state = || state.ok_or_else(|| candle_core::Error::Msg(format!("{:?} needs its state", self.algorithm)));
+        let (storage, layout) = grad.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else { bail!("gradient and parameter are on different devices") };
+        let g = ops::f32_slice("optimizer", storage, layout)?;
+        let update = self.update(step);
+        let state_len = update.state_per_value() * row_len;
+        self.in_place(parameter, state, |p, state| {
+            rows.for_each(count, |row| {
+                let (of_row, of_state) = (row * row_len..(row + 1) * row_len, row * state_len..(row + 1) * state_len);
+                update.apply(&mut p[of_row.clone()], &mut state[of_state], &g[of_row]);
+            })
+        })
+    }
+
+    /// Updates the rows of a table that were looked up, in place: the row-sparse variant. `order` is that of the look-ups.
+    ///
+    /// # Errors
+    /// If an id is out of range, shapes do not fit, or the state is missing.
+    pub fn step_rows(
+        &self,
+        parameter: &Var,
+        gradients: &RowGradients,
+        order: &RowOrder,
+        state: Option<&Var>,
+        step: &Step,
+    ) -> Result<()> {
+        if !parameter.device().is_cpu() {
+            return self.step_rows_plain(parameter, gradients, order, state, step);
+        }
+        let (_, row_len) = row_shape(parameter)?;
+        let update = self.update(step);
+        let state_len = update.state_per_value() * row_len;
+        self.in_place(parameter, state, |p, state| {
+            gradients.for_each_row(order, [(p, row_len), (state, state_len)], |[p, state], g| update.apply(p, state, g))
+        })
+    }
+
+    /// Runs `work` on the values of a parameter and of its state; the state of SGD is empty.
+    fn in_place(
+        &self,
+        parameter: &Var,
+        state: Option<&Var>,
+        work: impl FnOnce(&mut [f32], &mut [f32]) -> Result<()>,
+    ) -> Result<()> {
+        if self.algorithm == Algorithm::Sgd {
+            return ops::in_place(parameter, |p| work(p, &mut []));
+        }
+        let state = self.needed(state)?;
+        ops::in_place(parameter, |p| ops::in_place(state, |state| work(p, state)))
+    }
+
+    fn needed<'a>(&self, state: Option<&'a Var>) -> Result<&'a Var> {
+        state.ok_or_else(|| candle_core::Error::Msg(format!("{:?} needs its state", self.algorithm)))
+    }
+
+    fn update(&self, step: &Step) -> Update {
+        let (learning_rate, l2, epsilon) = (step.learning_rate as f32, step.l2 as f32, self.epsilon() as f32);
         match self.algorithm {
-            Algorithm::Sgd => parameter.inplace_op2(&grad, &Sgd { learning_rate, l2, rows: rows() }),
-            Algorithm::Adam | Algorithm::Adamw => {
-                let moments = AdamMoments {
-                    beta1: self.beta1 as f32,
-                    beta2: self.beta2 as f32,
-                    complements: [(1.0 - self.beta1) as f32, (1.0 - self.beta2) as f32],
-                    l2,
-                    rows: rows(),
-                };
-                state()?.inplace_op3(&grad, parameter, &moments)?;
-                let update = AdamParameter {
-                    step_size: (step.learning_rate / (1.0 - self.beta1.powf(step.number as f64))) as f32,
-                    second_moment_correction: (1.0 - self.beta2.powf(step.number as f64)) as f32,
-                    epsilon: self.epsilon() as f32,
-                    decay: (1.0 - step.learning_rate * self.weight_decay) as f32,
-                    rows: rows(),
-                };
-                parameter.inplace_op2(state()?, &update)
-            }
-            Algorithm::Adagrad => {
-                state()?.inplace_op3(&grad, parameter, &AdagradSum { l2, rows: rows() })?;
-                let epsilon = self.epsilon() as f32;
-                parameter.inplace_op3(&grad, state()?, &AdagradParameter { learning_rate, epsilon, l2, rows: rows() })
-            }
+            Algorithm::Sgd => Update::Sgd { learning_rate, l2 },
+            Algorithm::Adam | Algorithm::Adamw => Update::Adam {
+                beta1: self.beta1 as f32,
+                beta2: self.beta2 as f32,
+                complements: [(1.0 - self.beta1) as f32, (1.0 - self.beta2) as f32],
+                l2,
+                step_size: (step.learning_rate / (1.0 - self.beta1.powf(step.number as f64))) as f32,
+                second_moment_correction: (1.0 - self.beta2.powf(step.number as f64)) as f32,
+                epsilon,
+                decay: (1.0 - step.learning_rate * self.weight_decay) as f32,
+            },
+            Algorithm::Adagrad => Update::Adagrad { learning_rate, epsilon, l2 },
         }
     }
 
-    /// The same update in plain candle operations, for devices without a fused one.
-    fn step_plain(&self, parameter: &Var, grad: &Tensor, state: Option<&Var>, step: &Step) -> Result<()> {
-        let select = |t: &Tensor| match &step.rows {
-            Rows::Scattered(ids) => t.index_select(&Tensor::new(&**ids, t.device())?, 0),
-            Rows::All | Rows::Active(_) => Ok(t.clone()),
+    /// [`Self::step`] in plain candle operations, for devices without a fused one.
+    fn step_plain(&self, parameter: &Var, grad: &Tensor, state: Option<&Var>, rows: &Rows, step: &Step) -> Result<()> {
+        // Rows that are not active keep their value.
+        let assign = |old: &Tensor, new: Tensor| -> Result<Tensor> {
+            let Rows::Active(active) = rows else { return Ok(new) };
+            let mut mask = vec![0f32; old.dim(0)?];
+            active.iter().for_each(|&row| mask[row as usize] = 1.0);
+            let mut shape = vec![1; old.rank()];
+            shape[0] = mask.len();
+            let mask = Tensor::from_vec(mask, shape, old.device())?;
+            old + (new - old)?.broadcast_mul(&mask)?
         };
-        // Writes `new` over the selected rows; rows that are not active keep their value.
-        let assign = |old_all: &Tensor, old: &Tensor, new: &Tensor| -> Result<Tensor> {
-            let change = (new - old)?;
-            match &step.rows {
-                Rows::All => Ok(new.clone()),
-                Rows::Scattered(ids) => old_all.index_add(&Tensor::new(&**ids, old_all.device())?, &change, 0),
-                Rows::Active(active) => {
-                    let mut mask = vec![0f32; old_all.dim(0)?];
-                    active.iter().for_each(|&row| mask[row as usize] = 1.0);
-                    let mut shape = vec![1; old_all.rank()];
-                    shape[0] = mask.len();
-                    let mask = Tensor::from_vec(mask, shape, old_all.device())?;
-                    old_all + change.broadcast_mul(&mask)?
-                }
-            }
+        let (new, new_state) = self.rule(parameter, grad, state.map(Var::as_tensor), step)?;
+        if let (Some(state), Some(new)) = (state, new_state) {
+            state.set(&assign(state, new)?)?;
+        }
+        parameter.set(&assign(parameter, new)?)
+    }
+
+    /// [`Self::step_rows`] in plain candle operations.
+    fn step_rows_plain(
+        &self,
+        parameter: &Var,
+        gradients: &RowGradients,
+        order: &RowOrder,
+        state: Option<&Var>,
+        step: &Step,
+    ) -> Result<()> {
+        let (grad, rows) = gradients.summed_plain(order)?;
+        let assign = |all: &Var, old: &Tensor, new: Tensor| all.set(&all.index_add(&rows, &(new - old)?, 0)?);
+        let old = parameter.index_select(&rows, 0)?;
+        let old_state = state.map(|state| state.index_select(&rows, 0)).transpose()?;
+        let (new, new_state) = self.rule(&old, &grad, old_state.as_ref(), step)?;
+        if let (Some(state), Some(old), Some(new)) = (state, old_state, new_state) {
+            assign(state, &old, new)?;
+        }
+        assign(parameter, &old, new)
+    }
+
+    /// New values and new state in plain candle operations.
+    fn rule(&self, p: &Tensor, grad: &Tensor, state: Option<&Tensor>, step: &Step) -> Result<(Tensor, Option<Tensor>)> {
+        let grad = if step.l2 == 0.0 { grad.clone() } else { (grad + (p * step.l2)?)? };
+        let state = || match state {
+            Some(state) => Ok(state),
+            None => bail!("{:?} needs its state", self.algorithm),
         };
-        let p = select(parameter)?;
-        let grad = if step.l2 == 0.0 { grad.clone() } else { (grad + (&p * step.l2)?)? };
-        let state = || state.ok_or_else(|| candle_core::Error::Msg(format!("{:?} needs its state", self.algorithm)));
-        let new = match self.algorithm {
-            Algorithm::Sgd => (&p - (grad * step.learning_rate)?)?,
+        Ok(match self.algorithm {
+            Algorithm::Sgd => ((p - (grad * step.learning_rate)?)?, None),
             Algorithm::Adam | Algorithm::Adamw => {
-                let state = state()?;
-                let (m_all, v_all) = (state.get(0)?, state.get(1)?);
-                let (m_old, v_old) = (select(&m_all)?, select(&v_all)?);
-                let m = ((&m_old * self.beta1)? + (&grad * (1.0 - self.beta1))?)?;
-                let v = ((&v_old * self.beta2)? + (grad.sqr()? * (1.0 - self.beta2))?)?;
-                state.set(&Tensor::stack(&[assign(&m_all, &m_old, &m)?, assign(&v_all, &v_old, &v)?], 0)?)?;
+                let (m, v) = (state()?.narrow(1, 0, 1)?.squeeze(1)?, state()?.narrow(1, 1, 1)?.squeeze(1)?);
+                let m = ((m * self.beta1)? + (&grad * (1.0 - self.beta1))?)?;
+                let v = ((v * self.beta2)? + (grad.sqr()? * (1.0 - self.beta2))?)?;
+                let new_state = Tensor::stack(&[&m, &v], 1)?;
                 let v_hat = (v / (1.0 - self.beta2.powf(step.number as f64)))?;
                 let step_size = step.learning_rate / (1.0 - self.beta1.powf(step.number as f64));
                 let shift = (m * step_size)?.div(&(v_hat.sqrt()? + self.epsilon())?)?;
-                ((&p * (1.0 - step.learning_rate * self.weight_decay))? - shift)?
+                (((p * (1.0 - step.learning_rate * self.weight_decay))? - shift)?, Some(new_state))
             }
             Algorithm::Adagrad => {
-                let state = state()?;
-                let old = select(state)?;
-                let sum = (&old + grad.sqr()?)?;
-                state.set(&assign(state, &old, &sum)?)?;
-                (&p - (grad * step.learning_rate)?.div(&(sum.sqrt()? + self.epsilon())?)?)?
+                let sum = (state()? + grad.sqr()?)?;
+                let new = (p - (grad * step.learning_rate)?.div(&(sum.sqrt()? + self.epsilon())?)?)?;
+                (new, Some(sum))
             }
-        };
-        parameter.set(&assign(parameter, &p, &new)?)
+        })
+    }
+}
+
+/// Rows and values per row of a parameter.
+fn row_shape(parameter: &Tensor) -> Result<(usize, usize)> {
+    match parameter.dims() {
+        [] => bail!("a parameter needs at least one dimension"),
+        [rows, rest @ ..] => Ok((*rows, rest.iter().product())),
     }
 }
 
 /// What changes from one update to the next.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Step {
     /// Counts from 1; Adam's bias correction depends on it.
     pub number: u64,
@@ -205,8 +278,6 @@ pub struct Step {
     pub learning_rate: f64,
     /// `l2 * p` is added to the gradient: the gradient of `l2 / 2 * ||p||^2`, as FuxiCTR defines it.
     pub l2: f64,
-    /// The rows to update.
-    pub rows: Rows,
 }
 
 #[cfg(test)]
@@ -222,11 +293,11 @@ mod tests {
         let state = config.new_state(&p)?;
         for (i, grad) in GRADS.iter().enumerate() {
             let grad = Tensor::from_slice(grad, (2, 2), &Device::Cpu)?;
-            let step = Step { number: i as u64 + 1, learning_rate: config.learning_rate, l2, rows: rows.clone() };
+            let step = Step { number: i as u64 + 1, learning_rate: config.learning_rate, l2 };
             if plain {
-                config.step_plain(&p, &grad, state.as_ref(), &step)?;
+                config.step_plain(&p, &grad, state.as_ref(), &rows, &step)?;
             } else {
-                config.step(&p, &grad, state.as_ref(), &step)?;
+                config.step(&p, &grad, state.as_ref(), &rows, &step)?;
             }
         }
         p.flatten_all()?.to_vec1()
@@ -283,12 +354,33 @@ mod tests {
         Ok(())
     }
 
+    /// Rows 2 and 0 of four are looked up, the latter twice: they move as the dense rule moves them, the others stay.
     #[test]
-    fn scattered_rows_follow_their_ids() -> Result<()> {
+    fn looked_up_rows_move_as_by_the_dense_rule() -> Result<()> {
+        let device = Device::Cpu;
         for algorithm in [Algorithm::Sgd, Algorithm::Adam, Algorithm::Adamw, Algorithm::Adagrad] {
             let config = OptimizerConfig::new(algorithm, 0.1);
-            let swapped = Rows::Scattered([1, 0].into());
-            assert_close(&run(config, 0.01, swapped.clone(), false)?, &run(config, 0.01, swapped, true)?);
+            let start = Tensor::new(&[[1.0f32, -2.0], [9.0, 9.0], [0.5, 3.0], [7.0, 7.0]], &device)?;
+            let all = run(config, 0.01, Rows::All, false)?;
+            for plain in [false, true] {
+                let p = Var::from_tensor(&start)?;
+                let state = config.new_state(&p)?;
+                for (i, [a, b, c, d]) in GRADS.into_iter().enumerate() {
+                    let mut gradients = RowGradients::default();
+                    let halves = Tensor::new(&[[c, d], [a / 2.0, b / 2.0]], &device)?;
+                    gradients.push(Tensor::new(&[2u32, 0], &device)?, halves);
+                    gradients.push(Tensor::new(&[0u32], &device)?, Tensor::new(&[[a / 2.0, b / 2.0]], &device)?);
+                    let order = RowOrder::new(&gradients)?;
+                    let step = Step { number: i as u64 + 1, learning_rate: config.learning_rate, l2: 0.01 };
+                    if plain {
+                        config.step_rows_plain(&p, &gradients, &order, state.as_ref(), &step)?;
+                    } else {
+                        config.step_rows(&p, &gradients, &order, state.as_ref(), &step)?;
+                    }
+                }
+                let p = p.flatten_all()?.to_vec1::<f32>()?;
+                assert_close(&p, &[all[0], all[1], 9.0, 9.0, all[2], all[3], 7.0, 7.0]);
+            }
         }
         Ok(())
     }

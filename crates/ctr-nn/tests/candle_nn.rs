@@ -91,8 +91,8 @@ fn adamw() -> Result<()> {
     let mut optimizer = candle_nn::AdamW::new(vec![theirs.clone()], params)?;
     for number in 1..=10 {
         let grad = wave(&[4, 3], 0.3 * number as f32)?;
-        let step = Step { number, learning_rate: 0.05, l2: 0.0, rows: Rows::All };
-        config.step(&ours, &grad, state.as_ref(), &step)?;
+        let step = Step { number, learning_rate: 0.05, l2: 0.0 };
+        config.step(&ours, &grad, state.as_ref(), &Rows::All, &step)?;
         optimizer.backward_step(&(theirs.as_tensor() * grad)?.sum_all()?)?;
     }
     assert_close(&ours, &theirs)

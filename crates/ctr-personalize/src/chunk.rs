@@ -1,10 +1,9 @@
 //! The samples of a few users, with ids replaced by rows of the chunk's own table leaves.
 
-use crate::UserTask;
+use crate::{UserTask, row_map::RowMapPool};
 use candle_core::{Device, Result, Tensor};
 use ctr_data::Dataset;
 use ctr_nn::{Batch, PADDING_ROW};
-use ctr_train::RowMapPool;
 
 /// One user's samples, local ones first, then those to be ranked.
 struct EncodedUser {

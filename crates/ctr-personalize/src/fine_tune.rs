@@ -2,6 +2,7 @@
 
 use crate::{
     Corrected, FineTuningConfig, LocalSet, Method, PersonalizeError, Tasks, UserModel, UserTask, chunk::EncodedChunk,
+    row_map::RowMapPool,
 };
 use candle_core::{Device, Tensor, Var, backprop::GradStore};
 use ctr_data::Dataset;
@@ -9,7 +10,6 @@ use ctr_nn::{
     Algorithm, Context, CtrModel, DirectGradients, Group, Kind, Leaves, Parameters, Rows, Step, bce_with_logits,
     gather_rows, seeded_rng,
 };
-use ctr_train::RowMapPool;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
@@ -340,8 +340,8 @@ impl Replicas {
                 None => grad,
             };
             let learning_rate = tuner.config.optimizer.learning_rate;
-            let step = Step { number, learning_rate, l2: 0.0, rows: rows.clone() };
-            tuner.config.optimizer.step(&parameter.leaf, &grad, parameter.state.as_ref(), &step)?;
+            let step = Step { number, learning_rate, l2: 0.0 };
+            tuner.config.optimizer.step(&parameter.leaf, &grad, parameter.state.as_ref(), rows, &step)?;
         }
         Ok(())
     }

@@ -11,6 +11,8 @@ mod local_set;
 mod method;
 mod natural;
 mod planted_drift;
+mod row_map;
+mod task;
 mod user_model;
 
 pub use config::{FineTuningConfig, Scope};
@@ -21,7 +23,5 @@ pub use local_set::LocalSet;
 pub use method::{CLOUD, Method, MethodError, REFERENCE_METHODS};
 pub use natural::natural;
 pub use planted_drift::{PlantedDrift, planted_drift};
-pub use user_model::UserModel;
-
-mod task;
 pub use task::{Exclusion, Tasks, UserTask};
+pub use user_model::UserModel;

@@ -6,7 +6,6 @@ mod config;
 mod error;
 mod gradients;
 mod predict;
-mod row_map;
 mod schedule;
 mod train;
 
@@ -14,5 +13,4 @@ pub use batches::build_batch;
 pub use config::{EmbeddingUpdate, Monitor, TrainingConfig};
 pub use error::TrainError;
 pub use predict::predict;
-pub use row_map::{RowMap, RowMapPool};
 pub use train::{EpochReport, TrainedModel, TrainingReport, epoch_order, train};

@@ -1,7 +1,7 @@
 //! The cloud training loop.
 
 use crate::{
-    EmbeddingUpdate, Monitor, RowMapPool, TrainError, TrainingConfig,
+    EmbeddingUpdate, Monitor, TrainError, TrainingConfig,
     checkpoint::{Progress, State},
     gradients::{BatchGradients, GradientJob},
     predict,
@@ -10,7 +10,7 @@ use crate::{
 use candle_core::{Device, Tensor, Var};
 use ctr_data::{Dataset, Split};
 use ctr_metrics::{Scored, gauc, logloss};
-use ctr_nn::{BatchNorm, CtrModel, Kind, Parameters, Rows, Step, scatter_add_rows, seeded_rng};
+use ctr_nn::{BatchNorm, CtrModel, Kind, Parameters, RowOrder, Rows, Step, seeded_rng};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path, time::Instant};
@@ -104,20 +104,11 @@ pub fn train(
         finished = run.resume(State::load(path, &run.fingerprint)?)?;
         run.epochs.iter().for_each(&mut *on_epoch);
     }
-    let row_maps = RowMapPool::new(dataset.table_rows());
     while !finished {
         let epoch = run.epochs.len() + 1;
         let learning_rate = run.schedule.learning_rate;
         let started = Instant::now();
-        let job = GradientJob {
-            model,
-            parameters: &run.parameters,
-            dataset,
-            device,
-            row_maps: &row_maps,
-            shards: config.shards,
-            seed,
-        };
+        let job = GradientJob { model, parameters: &run.parameters, dataset, device, shards: config.shards, seed };
         let order = epoch_order(&samples, seed, epoch);
         let mut loss_sum = 0.0;
         let mut steps = run.steps;
@@ -188,20 +179,28 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn apply(&self, gradients: BatchGradients, number: u64, learning_rate: f64) -> Result<(), TrainError> {
-        for spec in self.parameters.specs() {
-            let Some(grad) = gradients.by_name.get(&spec.name) else { continue };
-            let parameter = self.parameters.get(&spec.name)?;
-            let (grad, rows) = match (spec.kind, self.config.embedding_update) {
-                (Kind::Table, EmbeddingUpdate::Touched) => (grad.clone(), Rows::Scattered(gradients.rows.clone())),
-                (Kind::Table, EmbeddingUpdate::All) => {
-                    let rows = Tensor::from_slice(&gradients.rows, gradients.rows.len(), grad.device())?;
-                    (scatter_add_rows(grad, &rows, parameter.dim(0)?)?, Rows::All)
-                }
-                (Kind::Dense | Kind::Buffer, _) => (grad.clone(), Rows::All),
+        let optimizer = &self.config.optimizer;
+        let step = |l2| Step { number, learning_rate, l2 };
+        for (name, grad) in &gradients.dense {
+            let (parameter, state) = (self.parameters.get(name)?, self.optimizer.get(name));
+            optimizer.step(parameter, grad, state, &Rows::All, &step(self.config.l2_dense))?;
+        }
+        // Tables that are read with the same ids share their order.
+        let mut order: Option<RowOrder> = None;
+        for (name, grads) in &gradients.tables {
+            let (parameter, state) = (self.parameters.get(name)?, self.optimizer.get(name));
+            let order = match order.take().filter(|order| order.is_of(grads)) {
+                Some(shared) => order.insert(shared),
+                None => order.insert(RowOrder::new(grads)?),
             };
-            let l2 = if spec.kind == Kind::Table { self.config.l2_embedding } else { self.config.l2_dense };
-            let step = Step { number, learning_rate, l2, rows };
-            self.config.optimizer.step(parameter, &grad, self.optimizer.get(&spec.name), &step)?;
+            let step = step(self.config.l2_embedding);
+            match self.config.embedding_update {
+                EmbeddingUpdate::Touched => optimizer.step_rows(parameter, grads, order, state, &step)?,
+                EmbeddingUpdate::All => {
+                    let grad = grads.to_dense(order, parameter.dim(0)?)?;
+                    optimizer.step(parameter, &grad, state, &Rows::All, &step)?;
+                }
+            }
         }
         for seen in gradients.norm_statistics {
             for (part, batch) in [("running_mean", seen.mean), ("running_var", seen.variance)] {

@@ -47,7 +47,7 @@ impl DenseStack<'_> {
         }
         let x = x.contiguous()?;
         let (value, backward) = self.detached(&x.detach(), leaves)?;
-        ops::precomputed(&x, value, backward).map(Some)
+        ops::precomputed(&x, value, Box::new(move |grad| backward(grad).map(Some))).map(Some)
     }
 
     /// Whether there are steps, and someone who collects their gradients.

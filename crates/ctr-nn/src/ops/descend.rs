@@ -1,7 +1,7 @@
 //! A step of plain gradient descent on a matrix, taken by the matrix product that its gradient is.
 
-use super::{f32_slice, f32_slice_mut};
-use candle_core::{CpuStorage, InplaceOp3, Layout, Result, Tensor, bail};
+use super::{Update, f32_slice, f32_slice_mut, in_place};
+use candle_core::{CpuStorage, InplaceOp3, Layout, Result, Storage, Tensor, bail};
 use gemm::{Parallelism, gemm};
 
 /// `weight -= learning_rate * input^T grad` for every replica: `weight` `[R, in, out]`, `input` `[R, B, in]`, `grad`
@@ -12,6 +12,23 @@ use gemm::{Parallelism, gemm};
 /// If the shapes do not fit.
 pub(crate) fn descend(weight: &Tensor, input: &Tensor, grad: &Tensor, learning_rate: f32) -> Result<()> {
     weight.inplace_op3(input, grad, &Descend { learning_rate })
+}
+
+/// `parameter -= learning_rate * grad`, contiguous, of one shape, on the CPU.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub(crate) fn descend_by(parameter: &Tensor, grad: &Tensor, learning_rate: f32) -> Result<()> {
+    if parameter.dims() != grad.dims() {
+        bail!("a gradient {:?} does not fit its parameter {:?}", grad.shape(), parameter.shape());
+    }
+    let (storage, layout) = grad.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else { bail!("descend works on the CPU") };
+    let grad = f32_slice("descend", storage, layout)?;
+    in_place(parameter, |values| {
+        Update::Sgd { learning_rate, l2: 0.0 }.apply(values, &mut [], grad);
+        Ok(())
+    })
 }
 
 struct Descend {

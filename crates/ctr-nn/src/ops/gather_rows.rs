@@ -3,7 +3,6 @@
 use super::prefetch::{self, ROWS_AHEAD, prefetch};
 use super::{f32_slice, u32_slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, Var, bail};
-use rayon::prelude::*;
 
 /// An id that stands for no row: it reads zeros and passes no gradient on.
 pub const PADDING_ROW: u32 = u32::MAX;
@@ -71,69 +70,19 @@ impl CustomOp2 for GatherRows {
 ///
 /// # Errors
 /// If an id is out of range.
-pub fn scatter_add_rows(values: &Tensor, ids: &Tensor, rows: usize) -> Result<Tensor> {
+pub(crate) fn scatter_add_rows(values: &Tensor, ids: &Tensor, rows: usize) -> Result<Tensor> {
     if values.device().is_cpu() {
         return values.contiguous()?.apply_op2_no_bwd(&ids.contiguous()?, &ScatterAddRows { rows });
     }
     Tensor::zeros((rows, values.dim(1)?), values.dtype(), values.device())?.index_add(ids, values, 0)
 }
 
-/// The sum of several sets of rows: row `i` of a part's values (`[ids, dim]`) is added to row `ids[i]` of a table of `rows`
-/// zero rows, part after part. On the CPU ranges of rows are summed in parallel; each sum keeps its order.
-///
-/// # Errors
-/// If the parts have different widths or, on the CPU, an id is out of range.
-pub fn sum_scattered_rows(parts: &[(&Tensor, &[u32])], rows: usize) -> Result<Tensor> {
-    let Some((first, _)) = parts.first() else { bail!("sum_scattered_rows: no parts") };
-    let (dim, device) = (first.dim(1)?, first.device());
-    if !device.is_cpu() {
-        let ids: Vec<u32> = parts.iter().flat_map(|(_, ids)| *ids).copied().collect();
-        let values: Vec<&Tensor> = parts.iter().map(|(values, _)| *values).collect();
-        let ids = Tensor::from_vec(ids, parts.iter().map(|(_, ids)| ids.len()).sum::<usize>(), device)?;
-        return scatter_add_rows(&Tensor::cat(&values, 0)?, &ids, rows);
-    }
-    for (values, ids) in parts {
-        if values.dims() != [ids.len(), dim] {
-            bail!("sum_scattered_rows: {:?} does not fit {} ids of width {dim}", values.shape(), ids.len());
-        }
-        if let Some(id) = ids.iter().find(|id| **id as usize >= rows) {
-            bail!("sum_scattered_rows: id {id} is out of range for a table of {rows} rows");
-        }
-    }
-    let parts = parts.iter().map(|(values, ids)| Ok((values.contiguous()?, *ids))).collect::<Result<Vec<_>>>()?;
-    let storages: Vec<_> = parts.iter().map(|(values, ids)| (values.storage_and_layout(), *ids)).collect();
-    let slices = storages.iter().map(|((storage, layout), ids)| match &**storage {
-        Storage::Cpu(storage) => Ok((f32_slice("sum_scattered_rows", storage, layout)?, *ids)),
-        _ => bail!("sum_scattered_rows works on the CPU"),
-    });
-    let slices = slices.collect::<Result<Vec<_>>>()?;
-    let mut table = vec![0f32; rows * dim];
-    let pieces = if rows * dim < PARALLEL_VALUES { 1 } else { SUM_PIECES };
-    let piece_rows = rows.div_ceil(pieces).max(1);
-    table.par_chunks_mut(piece_rows * dim).enumerate().for_each(|(piece, sums)| {
-        let own = piece * piece_rows..(piece + 1) * piece_rows;
-        for (values, ids) in &slices {
-            for (row, &id) in values.chunks_exact(dim).zip(*ids) {
-                if own.contains(&(id as usize)) {
-                    let at = (id as usize - own.start) * dim;
-                    sums[at..at + dim].iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-                }
-            }
-        }
-    });
-    Tensor::from_vec(table, (rows, dim), device)
-}
-
-/// Ranges of rows that [`sum_scattered_rows`] sums apart, from so many values on.
-const SUM_PIECES: usize = 4;
-const PARALLEL_VALUES: usize = 1 << 16;
-
-/// The rows of `table` at `ids` (`[ids]`) as a variable of its own, `[ids, dim]`; [`PADDING_ROW`] yields zeros. On the CPU the rows
-/// are copied once, where a variable made of a tensor copies the tensor.
+/// The rows of `table` at `ids` (any shape) as a variable of its own, `[ids.shape…, dim]`; [`PADDING_ROW`] yields zeros. On
+/// the CPU the rows are copied once, where a variable made of a tensor copies the tensor.
 ///
 /// # Errors
 /// If an id is out of range.
-pub fn gather_rows_as_variable(table: &Tensor, ids: &Tensor) -> Result<Var> {
+pub(crate) fn gather_rows_as_variable(table: &Tensor, ids: &Tensor) -> Result<Var> {
     let table = table.detach();
     if !table.device().is_cpu() {
         return Var::from_tensor(&gather_rows(&table, ids)?);
@@ -144,6 +93,7 @@ pub fn gather_rows_as_variable(table: &Tensor, ids: &Tensor) -> Result<Var> {
         bail!("gather_rows_as_variable: table and ids are on different devices")
     };
     let (rows, shape) = GatherRows.cpu_fwd(values, layout, ids_values, ids_layout)?;
+    let shape = [ids.dims(), &[shape.dims2()?.1]].concat();
     match rows {
         CpuStorage::F32(rows) => Var::from_vec(rows, shape, table.device()),
         _ => bail!("gather_rows_as_variable works on f32 tables"),
@@ -208,21 +158,6 @@ mod tests {
         let plain_grads = (plain * &slope)?.sum_all()?.backward()?;
         let grad = |grads: &candle_core::backprop::GradStore| grads.get(&table).map(|g| g.to_vec2::<f32>());
         assert_eq!(grad(&fused_grads).transpose()?, grad(&plain_grads).transpose()?);
-        Ok(())
-    }
-
-    #[test]
-    fn sums_of_parts_are_those_of_one_scatter() -> Result<()> {
-        let values = |seed: f32, count: usize| (0..count * 3).map(|i| (i as f32 * seed).sin()).collect::<Vec<f32>>();
-        let tensor = |seed, count| Tensor::from_vec(values(seed, count), (count, 3), &Device::Cpu);
-        let (a, b) = (tensor(0.7, 40)?, tensor(1.3, 25)?);
-        let ids_a: Vec<u32> = (0..40).map(|i| i * 7 % 31).collect();
-        let ids_b: Vec<u32> = (0..25).map(|i| i * 11 % 31).collect();
-        let summed = sum_scattered_rows(&[(&a, &ids_a), (&b, &ids_b)], 31)?;
-        let ids = Tensor::new([ids_a, ids_b].concat(), &Device::Cpu)?;
-        let expected = scatter_add_rows(&Tensor::cat(&[&a, &b], 0)?, &ids, 31)?;
-        assert_eq!(summed.to_vec2::<f32>()?, expected.to_vec2::<f32>()?);
-        assert!(sum_scattered_rows(&[(&a, &[31; 40])], 31).unwrap_err().to_string().contains("id 31 is out of range"));
         Ok(())
     }
 

@@ -9,10 +9,11 @@ mod descend;
 mod dice;
 mod fm_interaction;
 mod gather_rows;
+mod in_place;
 mod interact_keys;
 mod optimizer_update;
 mod precomputed;
-mod prefetch;
+pub(crate) mod prefetch;
 mod prelu;
 mod rows;
 mod sigmoid;
@@ -22,14 +23,16 @@ mod weighted_sum;
 pub use bce_with_logits::bce_with_logits;
 pub(crate) use bias_activation::{AddBiasInPlace, RectifyInPlace, mask_positive, sum_to_bias};
 pub use bias_activation::{bias_add, bias_relu};
-pub(crate) use descend::descend;
+pub(crate) use descend::{descend, descend_by};
 pub(crate) use dice::dice;
 pub use fm_interaction::{add_fm_interaction_grad, fm_interaction};
-pub use gather_rows::{PADDING_ROW, gather_rows, gather_rows_as_variable, scatter_add_rows, sum_scattered_rows};
+pub use gather_rows::{PADDING_ROW, gather_rows};
+pub(crate) use gather_rows::{gather_rows_as_variable, scatter_add_rows};
+pub(crate) use in_place::in_place;
 pub use interact_keys::interact_keys;
-pub(crate) use optimizer_update::{AdagradParameter, AdagradSum, AdamMoments, AdamParameter, Sgd};
-pub(crate) use precomputed::precomputed;
-pub use precomputed::{Backward, over_gathered_rows};
+pub(crate) use optimizer_update::Update;
+pub use precomputed::Backward;
+pub(crate) use precomputed::{over_gathered_rows, precomputed};
 pub(crate) use prelu::{prelu, prelu_backward};
 pub use rows::Rows;
 pub(crate) use sigmoid::sigmoid;
@@ -39,7 +42,7 @@ pub use weighted_sum::weighted_sum;
 use candle_core::{CpuStorage, Layout, Result, bail};
 
 /// The contiguous `f32` values behind a CPU storage.
-fn f32_slice<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(crate) fn f32_slice<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match (storage.as_slice::<f32>(), layout.contiguous_offsets()) {
         (Ok(values), Some((start, end))) => Ok(&values[start..end]),
         (Err(error), _) => Err(error),

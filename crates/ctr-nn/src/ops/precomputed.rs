@@ -9,12 +9,15 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor,
 /// From the gradient of a value to the gradient of what it was computed from.
 pub type Backward = Box<dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync>;
 
+/// A backward that may keep the gradient of the node's input to itself.
+type NodeBackward = Box<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync>;
+
 /// `value`, computed from `input` without a graph, as a node of the graph whose gradient reaches `input` through
 /// `backward`. On the CPU only; `input` must be contiguous.
 ///
 /// # Errors
 /// If `value` is not contiguous.
-pub(crate) fn precomputed(input: &Tensor, value: Tensor, backward: Backward) -> Result<Tensor> {
+pub(crate) fn precomputed(input: &Tensor, value: Tensor, backward: NodeBackward) -> Result<Tensor> {
     input.apply_op1(Precomputed { value, backward })
 }
 
@@ -25,7 +28,7 @@ pub(crate) fn precomputed(input: &Tensor, value: Tensor, backward: Backward) -> 
 ///
 /// # Errors
 /// If an id is out of range or `compute` fails.
-pub fn over_gathered_rows(
+pub(crate) fn over_gathered_rows(
     table: &Tensor,
     ids: &Tensor,
     compute: impl FnOnce(&Tensor) -> Result<(Tensor, Backward)>,
@@ -36,13 +39,13 @@ pub fn over_gathered_rows(
     let (rows, dim) = table.dims2()?;
     let (value, backward) = compute(&gather_rows(&table.detach(), ids)?)?;
     let ids = ids.flatten_all()?;
-    let to_table = move |grad: &Tensor| scatter_add_rows(&backward(grad)?.reshape(((), dim))?, &ids, rows);
+    let to_table = move |grad: &Tensor| scatter_add_rows(&backward(grad)?.reshape(((), dim))?, &ids, rows).map(Some);
     precomputed(table, value, Box::new(to_table)).map(Some)
 }
 
 struct Precomputed {
     value: Tensor,
-    backward: Backward,
+    backward: NodeBackward,
 }
 
 impl CustomOp1 for Precomputed {
@@ -62,6 +65,6 @@ impl CustomOp1 for Precomputed {
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        (self.backward)(&grad.contiguous()?).map(Some)
+        (self.backward)(&grad.contiguous()?)
     }
 }

@@ -8,7 +8,7 @@ const ABSENT: u32 = u32::MAX;
 ///
 /// It holds one slot per table row, so a look-up is one read; clearing costs what was touched, not the table's size.
 #[derive(Debug)]
-pub struct RowMap {
+pub(crate) struct RowMap {
     slots: Vec<u32>,
     rows: Vec<u32>,
 }
@@ -44,7 +44,7 @@ impl RowMap {
 
 /// Maps to be used by parallel workers, made once and handed around.
 #[derive(Debug)]
-pub struct RowMapPool {
+pub(crate) struct RowMapPool {
     table_rows: usize,
     free: Mutex<Vec<RowMap>>,
 }

@@ -1,0 +1,321 @@
+//! Gradients of table rows: one per look-up, summed row by row.
+
+use crate::ops::prefetch::{self, ROWS_AHEAD, prefetch};
+use crate::ops::{self, PADDING_ROW};
+use candle_core::{Result, Storage, Tensor, bail};
+use rayon::prelude::*;
+
+/// What the backward says about one table: a gradient row for every look-up.
+#[derive(Debug, Clone, Default)]
+pub struct RowGradients {
+    parts: Vec<Part>,
+}
+
+/// Look-ups that were made at once.
+#[derive(Debug, Clone)]
+struct Part {
+    /// Any shape.
+    ids: Tensor,
+    /// `[ids.shape…, dim]`.
+    values: Tensor,
+}
+
+impl RowGradients {
+    /// Adds the gradients `values` (`[ids.shape…, dim]`) of the rows at `ids`.
+    pub fn push(&mut self, ids: Tensor, values: Tensor) {
+        self.parts.push(Part { ids, values });
+    }
+
+    /// Adds all look-ups of `other`, after those that are here.
+    pub fn append(&mut self, other: Self) {
+        self.parts.extend(other.parts);
+    }
+
+    /// The gradient of a table of `rows` rows.
+    ///
+    /// # Errors
+    /// If an id is out of range, or `order` is not that of these look-ups.
+    pub fn to_dense(&self, order: &RowOrder, rows: usize) -> Result<Tensor> {
+        let [first, ..] = &self.parts[..] else { bail!("gradients of no look-ups") };
+        let (dim, device) = (first.values.dim(first.values.rank() - 1)?, first.values.device());
+        if !device.is_cpu() {
+            let (sums, touched) = self.summed_plain(order)?;
+            return Tensor::zeros((rows, dim), sums.dtype(), device)?.index_add(&touched, &sums, 0);
+        }
+        let mut table = vec![0f32; rows * dim];
+        self.for_each_row(order, [(&mut table, dim)], |[sum], grad| sum.copy_from_slice(grad))?;
+        Tensor::from_vec(table, (rows, dim), device)
+    }
+
+    /// The summed gradients of the rows that were looked up, `[touched, dim]`, and these rows, on any device.
+    pub(crate) fn summed_plain(&self, order: &RowOrder) -> Result<(Tensor, Tensor)> {
+        order.check(self)?;
+        let Some(first) = self.parts.first() else { bail!("gradients of no look-ups") };
+        let (dim, device) = (first.values.dim(first.values.rank() - 1)?, first.values.device());
+        let values = self.parts.iter().map(|part| part.values.reshape(((), dim))).collect::<Result<Vec<_>>>()?;
+        let values = Tensor::cat(&values, 0)?;
+        // One row more takes the gradients of padding.
+        let mut touched: Vec<u32> = order.entries.iter().map(|&entry| row_of(entry) as u32).collect();
+        touched.dedup();
+        let mut sum_of = vec![touched.len() as u32; values.dim(0)?];
+        let mut sum = 0;
+        for (i, &entry) in order.entries.iter().enumerate() {
+            sum += u32::from(i > 0 && row_of(order.entries[i - 1]) != row_of(entry));
+            sum_of[position_of(entry)] = sum;
+        }
+        let zeros = Tensor::zeros((touched.len() + 1, dim), values.dtype(), device)?;
+        let sums = zeros.index_add(&Tensor::from_vec(sum_of, values.dim(0)?, device)?, &values, 0)?;
+        let count = touched.len();
+        Ok((sums.narrow(0, 0, count)?.contiguous()?, Tensor::from_vec(touched, count, device)?))
+    }
+
+    /// Calls `update(values, gradient)` once for every row that was looked up; `values` are the row's values in each of
+    /// `tensors`, which come with their number of values per row. On the CPU only.
+    ///
+    /// The look-ups of a row are added in the order in which they were pushed. Pieces of the order share no row and run in
+    /// parallel, so the number of threads changes nothing.
+    pub(crate) fn for_each_row<const TENSORS: usize>(
+        &self,
+        order: &RowOrder,
+        tensors: [(&mut [f32], usize); TENSORS],
+        update: impl Fn([&mut [f32]; TENSORS], &[f32]) + Sync,
+    ) -> Result<()> {
+        order.check(self)?;
+        let parts = self.parts.iter().map(|part| part.values.contiguous()).collect::<Result<Vec<_>>>()?;
+        let storages: Vec<_> = parts.iter().map(|values| values.storage_and_layout()).collect();
+        let slices = storages.iter().map(|(storage, layout)| match &**storage {
+            Storage::Cpu(storage) => ops::f32_slice("row gradients", storage, layout),
+            _ => bail!("row gradients are summed on the CPU"),
+        });
+        let slices = slices.collect::<Result<Vec<_>>>()?;
+        let grads = LookedUp { slices: &slices, starts: &order.starts, dim: self.dim(order)? };
+        let rows = tensors[0].0.len() / tensors[0].1.max(1);
+        if let Some(&last) = order.entries.last()
+            && row_of(last) >= rows
+        {
+            bail!("row {} is out of range for a table of {rows} rows", row_of(last));
+        }
+        let pieces = if order.entries.len() * grads.dim < PARALLEL_VALUES { 1 } else { PIECES };
+        pieces_of(&order.entries, pieces, tensors).into_par_iter().for_each(|piece| piece.run(&grads, &update));
+        Ok(())
+    }
+
+    fn dim(&self, order: &RowOrder) -> Result<usize> {
+        let dim = self.parts.first().map_or(Ok(0), |part| part.values.dim(part.values.rank() - 1))?;
+        for (part, window) in self.parts.iter().zip(order.starts.windows(2)) {
+            if part.values.elem_count() != (window[1] - window[0]) * dim {
+                bail!("gradients {:?} do not fit ids {:?}", part.values.shape(), part.ids.shape());
+            }
+        }
+        Ok(dim)
+    }
+}
+
+/// Values from which on pieces are summed in parallel, and how many pieces.
+const PARALLEL_VALUES: usize = 1 << 14;
+const PIECES: usize = 8;
+
+/// Look-ups sorted by the row that they read; those of one row keep their order. Tables that are read with the same ids
+/// share it.
+#[derive(Debug)]
+pub struct RowOrder {
+    ids: Vec<Tensor>,
+    /// Row in the upper half, position among all look-ups in the lower one.
+    entries: Vec<u64>,
+    /// First position of every part, and one behind the last.
+    starts: Vec<usize>,
+}
+
+fn row_of(entry: u64) -> usize {
+    (entry >> 32) as usize
+}
+
+fn position_of(entry: u64) -> usize {
+    entry as u32 as usize
+}
+
+impl RowOrder {
+    /// Sorts the look-ups of `gradients`, without those of [`PADDING_ROW`].
+    ///
+    /// # Errors
+    /// If there are more than 2^32 look-ups.
+    pub fn new(gradients: &RowGradients) -> Result<Self> {
+        let ids: Vec<Tensor> = gradients.parts.iter().map(|part| part.ids.clone()).collect();
+        let mut starts = vec![0];
+        for part in &ids {
+            starts.push(starts[starts.len() - 1] + part.elem_count());
+        }
+        let count = starts[starts.len() - 1];
+        if u32::try_from(count).is_err() {
+            bail!("{count} look-ups in one step are more than 2^32; make the batch smaller");
+        }
+        let mut entries = Vec::with_capacity(count);
+        for (part, start) in ids.iter().zip(&starts) {
+            let rows = part.flatten_all()?.to_vec1::<u32>()?;
+            let numbered = rows.into_iter().zip(*start as u64..).filter(|(row, _)| *row != PADDING_ROW);
+            entries.extend(numbered.map(|(row, position)| u64::from(row) << 32 | position));
+        }
+        entries.par_sort_unstable();
+        Ok(Self { ids, entries, starts })
+    }
+
+    /// Whether this is the order of these look-ups.
+    pub fn is_of(&self, gradients: &RowGradients) -> bool {
+        self.ids.iter().map(Tensor::id).eq(gradients.parts.iter().map(|part| part.ids.id()))
+    }
+
+    fn check(&self, gradients: &RowGradients) -> Result<()> {
+        if !self.is_of(gradients) {
+            bail!("the order of other look-ups");
+        }
+        Ok(())
+    }
+}
+
+/// The gradients of all look-ups by position.
+struct LookedUp<'a> {
+    slices: &'a [&'a [f32]],
+    starts: &'a [usize],
+    dim: usize,
+}
+
+impl LookedUp<'_> {
+    #[inline(always)]
+    fn at(&self, entry: u64) -> (&[f32], usize) {
+        let position = position_of(entry);
+        let part = self.starts.iter().skip(1).take_while(|start| position >= **start).count();
+        (self.slices[part], (position - self.starts[part]) * self.dim)
+    }
+
+    #[inline(always)]
+    fn row(&self, entry: u64) -> &[f32] {
+        let (slice, at) = self.at(entry);
+        &slice[at..at + self.dim]
+    }
+}
+
+/// Entries, and the range of rows that no other piece has.
+struct Piece<'a, const TENSORS: usize> {
+    entries: &'a [u64],
+    first_row: usize,
+    tensors: [(&'a mut [f32], usize); TENSORS],
+}
+
+/// Cuts the entries into about equal pieces at borders between rows, and the tensors at these rows.
+fn pieces_of<'a, const TENSORS: usize>(
+    entries: &'a [u64],
+    count: usize,
+    tensors: [(&'a mut [f32], usize); TENSORS],
+) -> Vec<Piece<'a, TENSORS>> {
+    let mut pieces = Vec::with_capacity(count);
+    let mut rest = Piece { entries, first_row: 0, tensors };
+    for piece in 0..count {
+        let (done, target) = (entries.len() - rest.entries.len(), entries.len() * (piece + 1) / count);
+        let Some(&border) = rest.entries.get(target.saturating_sub(done)) else { break };
+        let end = rest.entries.partition_point(|&entry| row_of(entry) < row_of(border));
+        let (own, behind) = rest.entries.split_at(end);
+        let rows = row_of(border) - rest.first_row;
+        let mut tails = Vec::with_capacity(TENSORS);
+        let heads = rest.tensors.map(|(values, row_len)| {
+            let (head, tail) = values.split_at_mut(rows * row_len);
+            tails.push((tail, row_len));
+            (head, row_len)
+        });
+        pieces.push(Piece { entries: own, first_row: rest.first_row, tensors: heads });
+        let mut tails = tails.into_iter();
+        let tensors = std::array::from_fn(|_| tails.next().unwrap_or_default());
+        rest = Piece { entries: behind, first_row: row_of(border), tensors };
+    }
+    pieces.push(rest);
+    pieces
+}
+
+impl<const TENSORS: usize> Piece<'_, TENSORS> {
+    fn run(mut self, grads: &LookedUp, update: &impl Fn([&mut [f32]; TENSORS], &[f32])) {
+        let far = self.tensors.iter().any(|(values, _)| prefetch::pays(values));
+        let mut sum = vec![0f32; grads.dim];
+        let mut rest = self.entries;
+        while let [entry, ..] = rest {
+            let row = row_of(*entry);
+            let count = rest.iter().take_while(|entry| row_of(**entry) == row).count();
+            if let Some(&next) = rest.get(ROWS_AHEAD) {
+                let (slice, at) = grads.at(next);
+                prefetch(slice, at, grads.dim);
+                if far {
+                    for (values, len) in &self.tensors {
+                        prefetch(values, (row_of(next) - self.first_row) * len, *len);
+                    }
+                }
+            }
+            let (own, behind) = rest.split_at(count);
+            let values = self.tensors.each_mut().map(|(values, len)| {
+                let at = (row - self.first_row) * *len;
+                &mut values[at..at + *len]
+            });
+            match own {
+                [only] => update(values, grads.row(*only)),
+                _ => {
+                    sum.copy_from_slice(grads.row(own[0]));
+                    for &entry in &own[1..] {
+                        sum.iter_mut().zip(grads.row(entry)).for_each(|(sum, grad)| *sum += grad);
+                    }
+                    update(values, &sum);
+                }
+            }
+            rest = behind;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    /// Enough look-ups for pieces, of few rows and of many; parts of different sizes; padding.
+    fn example(rows: u32) -> Result<RowGradients> {
+        let mut gradients = RowGradients::default();
+        for (part, count) in [4_000u32, 1, 2_500].into_iter().enumerate() {
+            let id = |i: u32| if i % 11 == 10 { PADDING_ROW } else { (i * 7919 + part as u32) % rows };
+            let ids: Vec<u32> = (0..count).map(id).collect();
+            let values: Vec<f32> = (0..count * 3).map(|i| ((i + 17 * part as u32) as f32 * 0.7).sin()).collect();
+            let (ids, values) =
+                (Tensor::new(ids, &Device::Cpu)?, Tensor::from_vec(values, (count as usize, 3), &Device::Cpu)?);
+            gradients.push(ids.reshape((1, count as usize))?, values.reshape((1, count as usize, 3))?);
+        }
+        Ok(gradients)
+    }
+
+    #[test]
+    fn sums_are_those_of_a_scatter() -> Result<()> {
+        for rows in [3, 997, 10_000] {
+            let gradients = example(rows)?;
+            let order = RowOrder::new(&gradients)?;
+            let flat = |of: fn(&Part) -> &Tensor| {
+                let parts = gradients.parts.iter().map(|part| of(part).squeeze(0)).collect::<Result<Vec<_>>>()?;
+                Tensor::cat(&parts, 0)
+            };
+            let (ids, values) = (flat(|part| &part.ids)?, flat(|part| &part.values)?);
+            let expected = ops::scatter_add_rows(&values, &ids, rows as usize)?.to_vec2::<f32>()?;
+            assert_eq!(gradients.to_dense(&order, rows as usize)?.to_vec2::<f32>()?, expected);
+            let (sums, touched) = gradients.summed_plain(&order)?;
+            let touched = touched.to_vec1::<u32>()?;
+            assert!(touched.is_sorted_by(|a, b| a < b));
+            for (sum, row) in sums.to_vec2::<f32>()?.iter().zip(touched) {
+                assert_eq!(sum, &expected[row as usize]);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_id_past_the_table_and_a_foreign_order_are_errors() -> Result<()> {
+        let (gradients, other) = (example(10)?, example(10)?);
+        let order = RowOrder::new(&gradients)?;
+        let message = gradients.to_dense(&order, 9).unwrap_err().to_string();
+        assert!(message.contains("row 9 is out of range for a table of 9 rows"), "{message}");
+        let message = other.to_dense(&order, 10).unwrap_err().to_string();
+        assert!(message.contains("the order of other look-ups"), "{message}");
+        Ok(())
+    }
+}
