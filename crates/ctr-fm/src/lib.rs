@@ -2,8 +2,8 @@
 
 use candle_core::{Result, Tensor};
 use ctr_nn::{
-    Batch, Context, CtrModel, Initializer, Leaves, ModelConfig, ModelInput, ParameterSpec, add_fm_interaction_grad,
-    fm_interaction,
+    Batch, Context, CtrModel, Initializer, Leaves, ModelConfig, ModelInput, ParameterSpec, fm_interaction,
+    fm_interaction_grad,
 };
 use serde::{Deserialize, Serialize};
 
@@ -64,12 +64,7 @@ impl CtrModel for Fm {
         let first_order = leaves.sum_gathered("linear", &batch.ids)?;
         let at_once = leaves.over_gathered("embedding", &batch.ids, |embeddings| {
             let v = embeddings.clone();
-            let backward = move |grad: &Tensor| {
-                let sum = v.zeros_like()?;
-                add_fm_interaction_grad(&sum, &v, grad)?;
-                Ok(sum)
-            };
-            Ok((fm_interaction(embeddings)?, Box::new(backward)))
+            Ok((fm_interaction(embeddings)?, Box::new(move |grad: &Tensor| fm_interaction_grad(&v, grad))))
         })?;
         let second_order = match at_once {
             Some(pairs) => pairs,

@@ -34,8 +34,8 @@ pub use layers::{BatchNorm, DenseStack, DenseStep, Linear, Mlp, MlpConfig};
 pub use leaves::Leaves;
 pub use model::{CtrModel, ModelConfig, ModelInput};
 pub use ops::{
-    Backward, PADDING_ROW, Rows, add_fm_interaction_grad, bce_with_logits, bias_add, fm_interaction, gather_rows,
-    interact_keys, weighted_sum,
+    Backward, PADDING_ROW, Rows, add_fm_interaction_grad, bce_with_logits, bias_add, fm_interaction,
+    fm_interaction_grad, gather_rows, interact_keys, weighted_sum,
 };
 pub use optimizer::{Algorithm, OptimizerConfig, Step};
 pub use parameters::{Group, Kind, ParameterSpec, Parameters};

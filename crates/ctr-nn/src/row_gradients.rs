@@ -1,6 +1,7 @@
 //! Gradients of table rows: one per look-up, summed row by row.
 
 use crate::ops::prefetch::{self, ROWS_AHEAD, prefetch};
+use crate::ops::width::{for_width, width};
 use crate::ops::{self, PADDING_ROW};
 use candle_core::{Result, Storage, Tensor, bail};
 use rayon::prelude::*;
@@ -96,7 +97,8 @@ impl RowGradients {
             bail!("row {} is out of range for a table of {rows} rows", row_of(last));
         }
         let pieces = if order.entries.len() * grads.dim < PARALLEL_VALUES { 1 } else { PIECES };
-        pieces_of(&order.entries, pieces, tensors).into_par_iter().for_each(|piece| piece.run(&grads, &update));
+        let pieces = pieces_of(&order.entries, pieces, tensors);
+        pieces.into_par_iter().for_each(|piece| for_width!(grads.dim, piece.run(&grads, &update)));
         Ok(())
     }
 
@@ -155,7 +157,8 @@ impl RowOrder {
             let numbered = rows.into_iter().zip(*start as u64..).filter(|(row, _)| *row != PADDING_ROW);
             entries.extend(numbered.map(|(row, position)| u64::from(row) << 32 | position));
         }
-        entries.par_sort_unstable();
+        // Pushed by position, sorted by row: a radix sort keeps what is equal in order.
+        radsort::sort_by_key(&mut entries, |entry| (entry >> 32) as u32);
         Ok(Self { ids, entries, starts })
     }
 
@@ -231,16 +234,17 @@ fn pieces_of<'a, const TENSORS: usize>(
 }
 
 impl<const TENSORS: usize> Piece<'_, TENSORS> {
-    fn run(mut self, grads: &LookedUp, update: &impl Fn([&mut [f32]; TENSORS], &[f32])) {
+    fn run<const WIDTH: usize>(mut self, grads: &LookedUp, update: &impl Fn([&mut [f32]; TENSORS], &[f32])) {
+        let dim = width::<WIDTH>(grads.dim);
         let far = self.tensors.iter().any(|(values, _)| prefetch::pays(values));
-        let mut sum = vec![0f32; grads.dim];
+        let mut sum = vec![0f32; dim];
         let mut rest = self.entries;
         while let [entry, ..] = rest {
             let row = row_of(*entry);
             let count = rest.iter().take_while(|entry| row_of(**entry) == row).count();
             if let Some(&next) = rest.get(ROWS_AHEAD) {
                 let (slice, at) = grads.at(next);
-                prefetch(slice, at, grads.dim);
+                prefetch(slice, at, dim);
                 if far {
                     for (values, len) in &self.tensors {
                         prefetch(values, (row_of(next) - self.first_row) * len, *len);
@@ -253,14 +257,15 @@ impl<const TENSORS: usize> Piece<'_, TENSORS> {
                 &mut values[at..at + *len]
             });
             match own {
-                [only] => update(values, grads.row(*only)),
-                _ => {
-                    sum.copy_from_slice(grads.row(own[0]));
-                    for &entry in &own[1..] {
-                        sum.iter_mut().zip(grads.row(entry)).for_each(|(sum, grad)| *sum += grad);
+                [only] => update(values, &grads.row(*only)[..dim]),
+                [first, others @ ..] => {
+                    sum[..dim].copy_from_slice(&grads.row(*first)[..dim]);
+                    for &entry in others {
+                        sum[..dim].iter_mut().zip(&grads.row(entry)[..dim]).for_each(|(sum, grad)| *sum += grad);
                     }
-                    update(values, &sum);
+                    update(values, &sum[..dim]);
                 }
+                [] => {}
             }
             rest = behind;
         }

@@ -1,5 +1,6 @@
 //! The pairwise term of a factorization machine (Rendle 2010, equation 5).
 
+use super::width::{for_width, width};
 use super::{f32_slice, f32_slice_mut};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp3, Layout, Result, Shape, Tensor, bail};
 
@@ -31,26 +32,12 @@ impl CustomOp1 for FmInteraction {
     fn cpu_fwd(&self, v: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (replicas, batch, fields, dim) = layout.shape().dims4()?;
         let v = f32_slice(self.name(), v, layout)?;
-        let mut sum = vec![0f32; dim];
-        let terms = v
-            .chunks_exact(fields * dim)
-            .map(|sample| {
-                sum.fill(0.0);
-                let mut squares = 0f32;
-                for row in sample.chunks_exact(dim) {
-                    for (sum, v) in sum.iter_mut().zip(row) {
-                        *sum += v;
-                        squares += v * v;
-                    }
-                }
-                0.5 * (sum.iter().map(|s| s * s).sum::<f32>() - squares)
-            })
-            .collect();
+        let terms = for_width!(dim, pairs(v, fields, dim));
         Ok((CpuStorage::F32(terms), Shape::from((replicas, batch))))
     }
 
     fn bwd(&self, v: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        Ok(Some(v.apply_op2_no_bwd(&grad.contiguous()?, &FmInteractionGrad)?))
+        fm_interaction_grad(v, grad).map(Some)
     }
 }
 
@@ -87,26 +74,77 @@ impl InplaceOp3 for AddFmInteractionGrad {
         let total = f32_slice_mut(self.name(), total, total_layout)?;
         let v = f32_slice(self.name(), v, v_layout)?;
         let grad = f32_slice(self.name(), grad, grad_layout)?;
-        let mut sum = vec![0f32; dim];
-        let samples = total.chunks_exact_mut(fields * dim).zip(v.chunks_exact(fields * dim));
-        for ((total, sample), g) in samples.zip(grad) {
-            sum.fill(0.0);
-            for row in sample.chunks_exact(dim) {
-                for (sum, v) in sum.iter_mut().zip(row) {
-                    *sum += v;
-                }
-            }
-            for (total, row) in total.chunks_exact_mut(dim).zip(sample.chunks_exact(dim)) {
-                for ((total, s), v) in total.iter_mut().zip(&sum).zip(row) {
-                    *total += g * (s - v);
-                }
-            }
-        }
+        for_width!(dim, add_grad(total, v, grad, fields, dim));
         Ok(())
     }
 }
 
+/// The sum over the fields of one sample.
+#[inline(always)]
+fn sum_of_fields(sum: &mut [f32], sample: &[f32]) {
+    sum.fill(0.0);
+    for row in sample.chunks_exact(sum.len()) {
+        sum.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
+    }
+}
+
+/// The pairwise term of every sample.
+fn pairs<const WIDTH: usize>(v: &[f32], fields: usize, dim: usize) -> Vec<f32> {
+    let dim = width::<WIDTH>(dim);
+    let (mut sum, mut squares) = (vec![0f32; dim], vec![0f32; dim]);
+    let of_sample = |sample: &[f32]| {
+        sum_of_fields(&mut sum[..dim], sample);
+        squares.fill(0.0);
+        for row in sample.chunks_exact(dim) {
+            squares.iter_mut().zip(row).for_each(|(square, v)| *square += v * v);
+        }
+        0.5 * sum.iter().zip(&squares).map(|(sum, squares)| sum * sum - squares).sum::<f32>()
+    };
+    v.chunks_exact(fields * dim).map(of_sample).collect()
+}
+
+/// Adds `grad * (sum_f v - v)` to `total` for every field.
+fn add_grad<const WIDTH: usize>(total: &mut [f32], v: &[f32], grad: &[f32], fields: usize, dim: usize) {
+    let dim = width::<WIDTH>(dim);
+    let mut sum = vec![0f32; dim];
+    let samples = total.chunks_exact_mut(fields * dim).zip(v.chunks_exact(fields * dim));
+    for ((total, sample), g) in samples.zip(grad) {
+        sum_of_fields(&mut sum[..dim], sample);
+        for (total, row) in total.chunks_exact_mut(dim).zip(sample.chunks_exact(dim)) {
+            for ((total, s), v) in total.iter_mut().zip(&sum[..dim]).zip(row) {
+                *total += g * (s - v);
+            }
+        }
+    }
+}
+
 /// `grad * (sum_f v - v)` for every field.
+fn write_grad<const WIDTH: usize>(v: &[f32], grad: &[f32], fields: usize, dim: usize) -> Vec<f32> {
+    let dim = width::<WIDTH>(dim);
+    let mut sum = vec![0f32; dim];
+    let mut out = Vec::with_capacity(v.len());
+    for (sample, g) in v.chunks_exact(fields * dim).zip(grad) {
+        sum_of_fields(&mut sum[..dim], sample);
+        for row in sample.chunks_exact(dim) {
+            out.extend(sum[..dim].iter().zip(row).map(|(s, v)| g * (s - v)));
+        }
+    }
+    out
+}
+
+/// The gradient of [`fm_interaction`] at `embeddings` (`[R, B, F, D]`, out of the graph), given that of its result (`[R, B]`).
+/// On the CPU only.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn fm_interaction_grad(embeddings: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    let (replicas, batch, _, _) = embeddings.dims4()?;
+    if grad.dims() != [replicas, batch] {
+        bail!("fm_interaction_grad: {:?} does not fit {:?}", grad.shape(), embeddings.shape());
+    }
+    embeddings.apply_op2_no_bwd(&grad.contiguous()?, &FmInteractionGrad)
+}
+
 struct FmInteractionGrad;
 
 impl CustomOp2 for FmInteractionGrad {
@@ -124,19 +162,7 @@ impl CustomOp2 for FmInteractionGrad {
         let (_, _, fields, dim) = v_layout.shape().dims4()?;
         let v = f32_slice(self.name(), v, v_layout)?;
         let grad = f32_slice(self.name(), grad, grad_layout)?;
-        let mut out = Vec::with_capacity(v.len());
-        let mut sum = vec![0f32; dim];
-        for (sample, g) in v.chunks_exact(fields * dim).zip(grad) {
-            sum.fill(0.0);
-            for row in sample.chunks_exact(dim) {
-                for (sum, v) in sum.iter_mut().zip(row) {
-                    *sum += v;
-                }
-            }
-            for row in sample.chunks_exact(dim) {
-                out.extend(sum.iter().zip(row).map(|(s, v)| g * (s - v)));
-            }
-        }
+        let out = for_width!(dim, write_grad(v, grad, fields, dim));
         Ok((CpuStorage::F32(out), v_layout.shape().clone()))
     }
 }

@@ -1,7 +1,7 @@
 //! Rows of a table, gathered by id, with a backward that adds each gradient row where it came from.
 
 use super::prefetch::{self, ROWS_AHEAD, prefetch};
-use super::{f32_slice, u32_slice};
+use super::{f32_slice, u32_slice, width::for_width};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, Var, bail};
 
 /// An id that stands for no row: it reads zeros and passes no gradient on.
@@ -24,6 +24,33 @@ pub fn gather_rows(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// The rows at `ids`, one after the other.
+fn gather<const WIDTH: usize>(table: &[f32], ids: &[u32], dim: usize) -> Vec<f32> {
+    let ahead = if prefetch::pays(table) { ROWS_AHEAD } else { ids.len() };
+    let soon = |i: usize| {
+        if let Some(&next) = ids.get(i + ahead) {
+            prefetch(table, (next as usize).saturating_mul(dim), dim);
+        }
+    };
+    if WIDTH > 0 {
+        let (rows, _) = table.as_chunks::<WIDTH>();
+        let row = |(i, &id): (usize, &u32)| {
+            soon(i);
+            rows.get(id as usize).copied().unwrap_or([0.0; WIDTH])
+        };
+        return ids.iter().enumerate().map(row).collect::<Vec<[f32; WIDTH]>>().into_flattened();
+    }
+    let mut values = Vec::with_capacity(ids.len() * dim);
+    for (i, &id) in ids.iter().enumerate() {
+        soon(i);
+        match id {
+            PADDING_ROW => values.resize(values.len() + dim, 0.0),
+            _ => values.extend_from_slice(&table[id as usize * dim..][..dim]),
+        }
+    }
+    values
+}
+
 struct GatherRows;
 
 impl CustomOp2 for GatherRows {
@@ -41,23 +68,11 @@ impl CustomOp2 for GatherRows {
         let (rows, dim) = table_layout.shape().dims2()?;
         let table = f32_slice(self.name(), table, table_layout)?;
         let ids = u32_slice(self.name(), ids, ids_layout)?;
-        let mut values = Vec::with_capacity(ids.len() * dim);
-        let ahead = if prefetch::pays(table) { ROWS_AHEAD } else { ids.len() };
-        for (i, &id) in ids.iter().enumerate() {
-            if let Some(&next) = ids.get(i + ahead) {
-                prefetch(table, (next as usize).saturating_mul(dim), dim);
-            }
-            if id == PADDING_ROW {
-                values.resize(values.len() + dim, 0.0);
-            } else if (id as usize) < rows {
-                let start = id as usize * dim;
-                values.extend_from_slice(&table[start..start + dim]);
-            } else {
-                bail!("gather_rows: id {id} is out of range for a table of {rows} rows");
-            }
+        if let Some(id) = ids.iter().find(|id| **id as usize >= rows && **id != PADDING_ROW) {
+            bail!("gather_rows: id {id} is out of range for a table of {rows} rows");
         }
-        let shape = Shape::from((ids.len(), dim));
-        Ok((CpuStorage::F32(values), shape))
+        let values = for_width!(dim, gather(table, ids, dim));
+        Ok((CpuStorage::F32(values), Shape::from((ids.len(), dim))))
     }
 
     fn bwd(&self, table: &Tensor, ids: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {

@@ -19,13 +19,14 @@ mod rows;
 mod sigmoid;
 mod standardize;
 mod weighted_sum;
+pub(crate) mod width;
 
 pub use bce_with_logits::bce_with_logits;
 pub(crate) use bias_activation::{AddBiasInPlace, RectifyInPlace, mask_positive, sum_to_bias};
 pub use bias_activation::{bias_add, bias_relu};
 pub(crate) use descend::{descend, descend_by};
 pub(crate) use dice::dice;
-pub use fm_interaction::{add_fm_interaction_grad, fm_interaction};
+pub use fm_interaction::{add_fm_interaction_grad, fm_interaction, fm_interaction_grad};
 pub use gather_rows::{PADDING_ROW, gather_rows};
 pub(crate) use gather_rows::{gather_rows_as_variable, scatter_add_rows};
 pub(crate) use in_place::in_place;

@@ -40,6 +40,8 @@ impl Update {
     /// Updates one row: its values `p`, its state (Adam's first moments, then its second ones) and its gradient `g`.
     #[inline(always)]
     pub fn apply(&self, p: &mut [f32], state: &mut [f32], g: &[f32]) {
+        // One length for all, which the compiler may know.
+        let p = &mut p[..g.len()];
         match *self {
             Update::Sgd { learning_rate, l2 } => {
                 for (p, g) in p.iter_mut().zip(g) {
@@ -48,6 +50,7 @@ impl Update {
             }
             Update::Adam { beta1, beta2, complements, l2, step_size, second_moment_correction, epsilon, decay } => {
                 let (m, v) = state.split_at_mut(p.len());
+                let v = &mut v[..p.len()];
                 for ((p, g), (m, v)) in p.iter_mut().zip(g).zip(m.iter_mut().zip(v)) {
                     let g = g + l2 * *p;
                     *m = beta1 * *m + complements[0] * g;

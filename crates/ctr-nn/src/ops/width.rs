@@ -1,0 +1,24 @@
+//! Loops over short rows whose width the compiler knows.
+//!
+//! A row of 16 values is two or four vector registers; a loop that learns the width when it runs pays more for itself than
+//! for the values. So kernels take `const WIDTH: usize` beside the width, and the usual widths get a kernel each.
+
+/// The width of a kernel: `WIDTH`, or what it learns when it runs where that is 0.
+#[inline(always)]
+pub(crate) fn width<const WIDTH: usize>(of_run: usize) -> usize {
+    if WIDTH == 0 { of_run } else { WIDTH }
+}
+
+/// Calls `$kernel::<WIDTH>(arguments)` with `$width` as `WIDTH` if that is a usual width, and with 0 otherwise.
+macro_rules! for_width {
+    ($width:expr, $($kernel:ident).+ ( $($argument:expr),* $(,)? )) => {
+        match $width {
+            1 => $($kernel).+::<1>($($argument),*),
+            8 => $($kernel).+::<8>($($argument),*),
+            16 => $($kernel).+::<16>($($argument),*),
+            32 => $($kernel).+::<32>($($argument),*),
+            _ => $($kernel).+::<0>($($argument),*),
+        }
+    };
+}
+pub(crate) use for_width;
