@@ -31,14 +31,23 @@ def cases(data_dir):
     if data_dir:
         listed.append(Case("loading", "movielens-1m", ["loading", "--data-dir", data_dir], "s"))
     for model in MODELS:
-        listed.append(Case("fine-tuning", model, ["fine-tuning", model, "--users", 1024], "users/s", model))
+        users = 256 if model == "din" else 1024
+        listed.append(Case("fine-tuning", model, ["fine-tuning", model, "--users", users], "users/s", model))
     for model in MODELS:
         for candidates in [1, 100, 1000]:
             arguments = ["inference", model, "--candidates", candidates]
             listed.append(Case("inference", f"{model}, {candidates} candidates", arguments, "p99", model))
+    for users in [6_040, 12_080]:
+        arguments = ["fine-tuning", "deepfm", "--users", users]
+        listed.append(Case("memory", f"deepfm, {users} users", arguments, "MiB", settings={"most_rounds": 1}))
     # A round of scikit-learn takes over a minute.
     metrics = ["metrics", "--predictions", 10_000_000]
     listed.append(Case("metrics", "10 million", metrics, "s", settings={"most_rounds": 2}))
+    for model in MODELS if data_dir else []:
+        arguments = ["quality", model, "--epochs", 2, "--data-dir", data_dir]
+        # One round is one seed.
+        settings = {"most_rounds": 3, "warm_up": 0}
+        listed.append(Case("quality", f"{model}, movielens-1m", arguments, "auc", model, settings))
     return listed
 
 
@@ -62,6 +71,13 @@ def variants(case, folder, ready, data_dir):
         users = Users(folder, case.model, ready)
         best = Vmap.at_its_best(users)
         return {"loop": Loop(users, 64), f"vmap, chunks of {best.chunk}": best}, 1e-4
+    if case.work == "quality":
+        from quality import Quality
+
+        names = ["adam-fused"] if case.model == "din" else ["adam-fused", "sparse-adam"]
+        return {name: Quality(folder, case.model, name, ready) for name in names}, 0
+    if case.work == "memory":
+        return {}, 0
     if case.work == "inference":
         from inference import Inference
 

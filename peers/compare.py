@@ -35,7 +35,7 @@ def main():
 
     from cases import cases, variants
     from ours import Ours
-    from report import figure, write
+    from report import figure, share_of_peak, write
 
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(1)
@@ -48,8 +48,6 @@ def main():
         if arguments.only and arguments.only not in f"{case.work}, {case.name}":
             continue
         print(f"{case.work}, {case.name}", file=sys.stderr, flush=True)
-        # Other guests of a shared machine change its peak from minute to minute.
-        gemm_gflops = measure_hardware(arguments)["peaks"]["gemm_gflops"]
         with tempfile.TemporaryDirectory() as folder:
             ours = Ours(arguments.bin / "ctrbench-peer", arguments.threads, folder, case.arguments)
             theirs, allowed = variants(case, folder, ours.ready, arguments.data_dir)
@@ -58,13 +56,18 @@ def main():
                 differences[name] = variant.check()
                 if not differences[name] <= allowed:
                     sys.exit(f"{case.work}, {case.name}, {name}: results differ by {differences[name]}, not the same work")
-            ready = all_ready[case.work, case.name] = ours.ready | {"differences": differences, "gemm_gflops": gemm_gflops}
-            for round in range(-1, min(arguments.rounds, case.settings.get("most_rounds", arguments.rounds))):
-                answers = {"ctrbench": ours.round()}
+            ready = all_ready[case.work, case.name] = ours.ready | {"differences": differences}
+            rounds = min(arguments.rounds, case.settings.get("most_rounds", arguments.rounds))
+            for round in range(-case.settings.get("warm_up", 1), rounds):
+                answer_of_ours = ours.peak() if case.work == "memory" else ours.round()
+                if share_of_peak(ready):
+                    # Right after, since other guests of a shared machine change its peak from minute to minute.
+                    answer_of_ours["gemm_gflops"] = measure_hardware(arguments)["peaks"]["gemm_gflops"]
+                answers = {"ctrbench": answer_of_ours} | answer_of_ours.pop("others", {})
                 for name, variant in theirs.items():
                     answers[name] = answer(case, ready, variant)
                     time.sleep(SETTLE_SECONDS)
-                # The first round warms up.
+                # The rounds before number 0 warm up.
                 for name, each in answers.items() if round >= 0 else []:
                     row = {"work": case.work, "case": case.name, "variant": name, "round": round, "measure": case.measure}
                     rows.append(row | figure(case, ready, each))
@@ -90,6 +93,8 @@ def answer(case, ready, variant):
     result = variant.round()
     if case.measure == "p99":
         return {"request_seconds": result}
+    if case.measure == "auc":
+        return {"auc": result}
     # The variants of fine-tuning answer in seconds a user, since a loop over all users would take too long.
     return {"seconds": result * ready["users"] if case.measure == "users/s" else result}
 

@@ -1,6 +1,8 @@
 """Our half: `ctrbench-peer`, kept running so that rounds of both halves alternate."""
 
 import json
+import pathlib
+import re
 import subprocess
 
 
@@ -22,6 +24,17 @@ class Ours:
         self.process.stdin.write("round\n")
         self.process.stdin.flush()
         return self.answer()
+
+    def peak(self):
+        """One round, and the most memory that the process held in it: all of it, and beyond what it held before."""
+        process = pathlib.Path("/proc") / str(self.process.pid)
+        mebibytes = lambda key: int(re.search(rf"{key}:\s*(\d+) kB", (process / "status").read_text())[1]) / 1024
+        before = mebibytes("VmRSS")
+        # Resets the high-water mark to what is held now.
+        (process / "clear_refs").write_text("5")
+        self.round()
+        peak = mebibytes("VmHWM")
+        return {"mebibytes": peak, "others": {"ctrbench, beyond the data": {"mebibytes": peak - before}}}
 
     def close(self):
         self.process.stdin.close()

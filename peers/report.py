@@ -7,7 +7,14 @@ import statistics
 import numpy as np
 
 HIGHER_IS_BETTER = {"users/s": True, "rows/s": True, "p99": False, "s": False}
-RAW_FIELDS = ["work", "case", "variant", "round", "measure", "value", "p50", "p95"]
+# A value each, not a speed.
+ANSWERS = {"auc": "auc", "MiB": "mebibytes"}
+RAW_FIELDS = ["work", "case", "variant", "round", "measure", "value", "p50", "p95", "gemm_gflops"]
+
+
+def share_of_peak(ready):
+    """Floating-point operations of dense layers in a user or row, where a case is said to have them."""
+    return ready.get("flops_per_user") or ready.get("flops_per_row")
 
 
 def figure(case, ready, answer):
@@ -16,28 +23,36 @@ def figure(case, ready, answer):
         seconds = np.array(answer["request_seconds"]) * 1e6
         p50, p95, p99 = np.percentile(seconds, [50, 95, 99])
         return {"value": p99, "p50": p50, "p95": p95}
-    seconds = answer["seconds"]
+    if case.measure in ANSWERS:
+        return {"value": answer[ANSWERS[case.measure]]}
+    seconds, peak = answer["seconds"], {"gemm_gflops": answer["gemm_gflops"]} if "gemm_gflops" in answer else {}
     if case.measure == "users/s":
-        return {"value": ready["users"] / seconds}
+        return {"value": ready["users"] / seconds} | peak
     if case.measure == "rows/s":
-        return {"value": ready["rows"] / seconds}
+        return {"value": ready["rows"] / seconds} | peak
     return {"value": seconds}
 
 
 def summarize(rows, ready):
-    """One line per case and variant: medians over rounds, our ratio to the variant, our share of the GEMM peak as measured
-    just before the case."""
+    """One line per case and variant: medians over rounds (of AUC means over seeds), our ratio to the variant, our share of
+    the GEMM peak as measured right after each of our rounds."""
     lines = []
     for case in dict.fromkeys((row["work"], row["case"]) for row in rows):
         of_case = [row for row in rows if (row["work"], row["case"]) == case]
-        median = lambda variant: statistics.median(row["value"] for row in of_case if row["variant"] == variant)
-        measure, ours = of_case[0]["measure"], median("ctrbench")
-        flops = ready[case].get("flops_per_user") or ready[case].get("flops_per_row") or 0
-        share = flops * ours / (ready[case]["gemm_gflops"] * 1e9) if measure.endswith("/s") else 0
+        measure = of_case[0]["measure"]
+        middle = statistics.mean if measure == "auc" else statistics.median
+        of_variant = lambda variant: middle(row["value"] for row in of_case if row["variant"] == variant)
+        ours = of_variant("ctrbench")
+        flops = share_of_peak(ready[case])
+        peaks = [row for row in of_case if row.get("gemm_gflops")]
+        share = statistics.median(flops * row["value"] / (row["gemm_gflops"] * 1e9) for row in peaks) if peaks else None
         others = [name for name in dict.fromkeys(row["variant"] for row in of_case) if name != "ctrbench"]
         for variant in others or [None]:
-            theirs = median(variant) if variant else None
-            better = HIGHER_IS_BETTER[measure]
+            theirs = of_variant(variant) if variant else None
+            difference = ready[case].get("differences", {}).get(variant)
+            ratio = None
+            if theirs is not None and measure in HIGHER_IS_BETTER:
+                ratio = ours / theirs if HIGHER_IS_BETTER[measure] else theirs / ours
             lines.append(
                 {
                     "work": case[0],
@@ -46,10 +61,10 @@ def summarize(rows, ready):
                     "ctrbench": ours,
                     "variant": variant,
                     "theirs": theirs,
-                    "times_as_fast": None if theirs is None else (ours / theirs if better else theirs / ours),
-                    "share_of_gemm_peak": share or None,
-                    "gemm_gflops": ready[case]["gemm_gflops"],
-                    "difference": ready[case].get("differences", {}).get(variant),
+                    "times_as_fast": ratio,
+                    "share_of_gemm_peak": share,
+                    "gemm_gflops": statistics.median(row["gemm_gflops"] for row in peaks) if peaks else None,
+                    "difference": ours - theirs if measure == "auc" else difference,
                     "rounds": sum(row["variant"] == "ctrbench" for row in of_case),
                 }
             )
@@ -59,17 +74,18 @@ def summarize(rows, ready):
 def markdown(lines, hardware, versions):
     """The table of a comparison."""
     system, peaks = hardware["system"], hardware["peaks"]
-    number = lambda value: "–" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    number = lambda value, digits=3: "" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.{digits}g}"
     text = [
         "# ctrbench beside PyTorch",
         "",
         f"{system['cpu_model']}, {peaks['threads']} threads of {system['logical_cores']} cores, "
         f"{system['memory_bytes'] / 1e9:.1f} GB, {system['os']}; measured peak {peaks['gemm_gflops']:.0f} GFLOP/s of f32 "
-        f"matrix products at the start (the shares below are of the peak just before each case), {peaks['copy_gigabytes_per_second']:.1f} GB/s of copying.",
+        f"matrix products at the start (the shares below are of the peak right after each round), {peaks['copy_gigabytes_per_second']:.1f} GB/s of copying.",
         "",
         f"{', '.join(f'{name} {version}' for name, version in versions.items())}. Medians of interleaved rounds on the "
-        "same cores. `p99` is in microseconds. `times as fast` is ours against theirs, above 1 where we are faster; "
-        "`difference` is how far the two results are apart (held-out log loss, largest logit, metric, rows).",
+        "same cores; of `auc` means over seeds. `p99` is in microseconds. `times as fast` is ours against theirs, above 1 "
+        "where we are faster; `difference` is how far the two results are apart (held-out log loss, largest logit, metric, "
+        "rows), of `auc` ours less theirs.",
         "",
         "| work | case | measure | ctrbench | against | theirs | times as fast | share of GEMM peak | difference | rounds |",
         "|---|---|---|--:|---|--:|--:|--:|--:|--:|",
@@ -78,9 +94,10 @@ def markdown(lines, hardware, versions):
         share = "" if line["share_of_gemm_peak"] is None else f"{100 * line['share_of_gemm_peak']:.0f} %"
         ratio = "" if line["times_as_fast"] is None else f"{line['times_as_fast']:.2f}"
         difference = "" if line["difference"] is None else f"{line['difference']:.1e}"
+        digits = 5 if line["measure"] == "auc" else 3
         text.append(
-            f"| {line['work']} | {line['case']} | {line['measure']} | {number(line['ctrbench'])} | "
-            f"{line['variant'] or ''} | {number(line['theirs'])} | {ratio} | {share} | {difference} | {line['rounds']} |"
+            f"| {line['work']} | {line['case']} | {line['measure']} | {number(line['ctrbench'], digits)} | "
+            f"{line['variant'] or ''} | {number(line['theirs'], digits)} | {ratio} | {share} | {difference} | {line['rounds']} |"
         )
     return "\n".join(text) + "\n"
 

@@ -36,12 +36,10 @@ class Training:
             fused = True if self.variant == "adam-fused" else None
             self.optimizers = [torch.optim.Adam(tables + dense, lr=rate, fused=fused)]
 
-    def epoch(self):
-        """Seconds of the epoch's steps."""
-        size = self.ready["batch_size"]
+    def epoch(self, order):
+        """Seconds of one epoch's steps."""
         started = time.perf_counter()
-        for begin in range(0, len(self.order), size):
-            samples = self.order[begin : begin + size]
+        for samples in order.split(self.ready["batch_size"]):
             logits = self.model(self.parameters, self.data.batch(samples))
             loss = F.binary_cross_entropy_with_logits(logits, self.data.labels[samples])
             for optimizer in self.optimizers:
@@ -60,9 +58,9 @@ class Training:
     def check(self):
         """Difference of the held-out log loss after the epoch from ctrbench's."""
         self.start()
-        self.epoch()
+        self.epoch(self.order)
         return abs(self.held_out_loss() - self.ready[VARIANTS[self.variant]]["held_out_loss"])
 
     def round(self):
         self.start()
-        return self.epoch()
+        return self.epoch(self.order)

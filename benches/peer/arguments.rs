@@ -54,6 +54,14 @@ pub enum Job {
         #[arg(long)]
         data_dir: PathBuf,
     },
+    /// Validation AUC on MovieLens-1M after equal epochs.
+    Quality {
+        model: Model,
+        #[arg(long)]
+        epochs: usize,
+        #[arg(long)]
+        data_dir: PathBuf,
+    },
 }
 
 /// The models.

@@ -9,6 +9,7 @@ mod fine_tuning;
 mod inference;
 mod loading;
 mod metrics;
+mod quality;
 mod rounds;
 mod sizes;
 mod training;
@@ -32,5 +33,6 @@ fn main() -> Result<()> {
         Job::Inference { model, candidates } => inference::run(model, candidates, &export),
         Job::Metrics { predictions } => metrics::run(predictions, &export),
         Job::Loading { data_dir } => loading::run(&data_dir, &export),
+        Job::Quality { model, epochs, data_dir } => quality::run(model, epochs, &data_dir, &export),
     })
 }

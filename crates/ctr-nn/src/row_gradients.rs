@@ -48,6 +48,36 @@ impl RowGradients {
         Tensor::from_vec(table, (rows, dim), device)
     }
 
+    /// A step of plain gradient descent, in place, look-up after look-up: `row -= learning_rate * gradient`.
+    ///
+    /// # Errors
+    /// If an id is out of range or a shape does not fit.
+    pub fn descend(&self, table: &Tensor, learning_rate: f64) -> Result<()> {
+        let (rows, dim) = table.dims2()?;
+        for Part { ids, values } in &self.parts {
+            let (ids, values) = (ids.flatten_all()?, values.reshape(((), dim))?.contiguous()?);
+            if !table.device().is_cpu() {
+                let steps = ops::scatter_add_rows(&(values * -learning_rate)?, &ids, rows)?;
+                table.slice_set(&(table + steps)?, 0, 0)?;
+                continue;
+            }
+            let ((ids, ids_layout), (values, layout)) = (ids.storage_and_layout(), values.storage_and_layout());
+            let (Storage::Cpu(ids), Storage::Cpu(values)) = (&*ids, &*values) else {
+                bail!("ids and gradients are on another device than their table")
+            };
+            let ids = ops::u32_slice("row gradients", ids, ids_layout)?;
+            let values = ops::f32_slice("row gradients", values, layout)?;
+            if let Some(id) = ids.iter().find(|id| **id as usize >= rows && **id != PADDING_ROW) {
+                bail!("row {id} is out of range for a table of {rows} rows");
+            }
+            ops::in_place(table, |table| {
+                for_width!(dim, descend(table, ids, values, learning_rate as f32, dim));
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
     /// The summed gradients of the rows that were looked up, `[touched, dim]`, and these rows, on any device.
     pub(crate) fn summed_plain(&self, order: &RowOrder) -> Result<(Tensor, Tensor)> {
         order.check(self)?;
@@ -110,6 +140,14 @@ impl RowGradients {
             }
         }
         Ok(dim)
+    }
+}
+
+fn descend<const WIDTH: usize>(table: &mut [f32], ids: &[u32], values: &[f32], learning_rate: f32, dim: usize) {
+    let dim = width::<WIDTH>(dim);
+    for (&id, values) in ids.iter().zip(values.chunks_exact(dim)).filter(|(id, _)| **id != PADDING_ROW) {
+        let row = &mut table[id as usize * dim..][..dim];
+        row.iter_mut().zip(values).for_each(|(value, grad)| *value -= learning_rate * grad);
     }
 }
 
@@ -310,6 +348,17 @@ mod tests {
                 assert_eq!(sum, &expected[row as usize]);
             }
         }
+        Ok(())
+    }
+
+    #[test]
+    fn descent_goes_against_the_summed_gradient() -> Result<()> {
+        let gradients = example(997)?;
+        let expected = (gradients.to_dense(&RowOrder::new(&gradients)?, 997)? * -0.1)?;
+        let table = Tensor::zeros((997, 3), candle_core::DType::F32, &Device::Cpu)?;
+        gradients.descend(&table, 0.1)?;
+        assert!(ops::largest_difference(&table, &expected)? < 1e-6);
+        assert!(gradients.descend(&table.narrow(0, 0, 9)?, 0.1).unwrap_err().to_string().contains("out of range"));
         Ok(())
     }
 

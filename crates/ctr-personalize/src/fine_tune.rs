@@ -7,8 +7,8 @@ use crate::{
 use candle_core::{Device, Tensor, Var, backprop::GradStore};
 use ctr_data::Dataset;
 use ctr_nn::{
-    Algorithm, Context, CtrModel, DirectGradients, Group, Kind, Leaves, Parameters, Rows, Step, bce_with_logits,
-    gather_rows, seeded_rng,
+    Algorithm, Context, CtrModel, DirectGradients, Group, Kind, Leaves, Parameters, Rows, Step, TableLookUps,
+    bce_with_logits, gather_rows_as_variable, repeat_as_variable, seeded_rng,
 };
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -140,7 +140,7 @@ impl<'a> FineTuner<'a> {
             return Ok((self.shifted_cloud_logits(users, &replicas.bias_shifts(self)?), clamped));
         }
         let scores =
-            self.model.forward(&replicas.leaves, &chunk.judged_batch(self.device)?, &mut Context::inference())?;
+            self.model.forward(&replicas.tuned(), &chunk.judged_batch(self.device)?, &mut Context::inference())?;
         let scores = scores.to_vec2::<f32>()?;
         let logits = scores.into_iter().zip(users).map(|(mut row, task)| {
             row.truncate(task.judged.len());
@@ -243,6 +243,8 @@ struct Replicas {
     trained: Vec<Trained>,
     /// Gradients that layers compute themselves.
     direct: DirectGradients,
+    /// Gradients of tables, if these take plain descent and are trained.
+    lookups: Option<TableLookUps>,
 }
 
 /// A parameter that moves.
@@ -261,46 +263,52 @@ impl Replicas {
     fn new(tuner: &FineTuner, chunk: &EncodedChunk, count: usize, method: &Method) -> candle_core::Result<Self> {
         let scope = method.scope(tuner.config);
         let row_ids = chunk.global_rows(tuner.device)?;
+        let optimizer = &tuner.config.optimizer;
+        // A step of plain descent leaves what has no gradient where it is: rows that a step does not look up, and replicas
+        // without samples left. So it can be taken wherever a gradient appears.
+        let descends = optimizer.algorithm == Algorithm::Sgd && !method.l2_sp;
         let mut leaves = Leaves::default();
         let mut trained = Vec::new();
         for spec in tuner.cloud.specs() {
             let cloud = tuner.cloud.get(&spec.name)?.as_detached_tensor();
-            let (value, rows_per_replica) = match spec.kind {
-                Kind::Table => (gather_rows(&cloud, &row_ids)?, chunk.rows_per_replica),
-                Kind::Dense | Kind::Buffer => (cloud.repeat(repeats(count, cloud.rank()))?, 1),
+            let (leaf, rows_per_replica) = match spec.kind {
+                Kind::Table => (gather_rows_as_variable(&cloud, &row_ids)?, chunk.rows_per_replica),
+                Kind::Dense | Kind::Buffer => (repeat_as_variable(&cloud, count)?, 1),
             };
-            if spec.kind == Kind::Buffer || !scope.includes(spec.group) {
-                leaves.insert(&spec.name, value);
+            if spec.kind == Kind::Buffer || !scope.includes(spec.group) || (spec.kind == Kind::Table && descends) {
+                leaves.insert(&spec.name, leaf.as_detached_tensor());
                 continue;
             }
-            let leaf = Var::from_tensor(&value)?;
             leaves.insert(&spec.name, leaf.as_tensor().clone());
-            let state = tuner.config.optimizer.new_state(&leaf)?;
-            trained.push(Trained {
-                name: spec.name.clone(),
-                group: spec.group,
-                leaf,
-                state,
-                anchor: method.l2_sp.then_some(value),
-                rows_per_replica,
-            });
+            let state = optimizer.new_state(&leaf)?;
+            let anchor = if method.l2_sp { Some(leaf.as_detached_tensor().copy()?) } else { None };
+            trained.push(Trained { name: spec.name.clone(), group: spec.group, leaf, state, anchor, rows_per_replica });
         }
-        let optimizer = &tuner.config.optimizer;
-        // A replica without samples left has no gradient, so a step of plain descent leaves it where it is.
-        let direct = match optimizer.algorithm {
-            Algorithm::Sgd if !method.l2_sp => DirectGradients::descending(optimizer.learning_rate),
-            _ => DirectGradients::default(),
-        };
+        let direct =
+            if descends { DirectGradients::descending(optimizer.learning_rate) } else { DirectGradients::default() };
+        let mut lookups = None;
         // Without the tables nothing below a stack has a gradient, so the stack would not be a node of the graph.
         if scope.includes(Group::Embedding) {
             leaves.collect_gradients(direct.clone());
+            if descends {
+                let collecting = TableLookUps::new(tuner.device)?;
+                leaves.collect_lookups(collecting.clone());
+                lookups = Some(collecting);
+            }
         }
-        Ok(Self { leaves, trained, direct })
+        Ok(Self { leaves, trained, direct, lookups })
+    }
+
+    /// The leaves without anyone who collects gradients, for scoring.
+    fn tuned(&self) -> Leaves {
+        let mut leaves = Leaves::default();
+        self.leaves.iter().for_each(|(name, value)| leaves.insert(name, value.detach()));
+        leaves
     }
 
     /// Whether the output bias is all that was trained.
     fn only_bias_moved(&self) -> bool {
-        matches!(&self.trained[..], [only] if only.group == Group::OutputBias)
+        self.lookups.is_none() && matches!(&self.trained[..], [only] if only.group == Group::OutputBias)
     }
 
     /// How far each replica's output bias moved.
@@ -317,6 +325,11 @@ impl Replicas {
         number: u64,
         positions: &[&[u32]],
     ) -> candle_core::Result<()> {
+        if let Some(lookups) = &self.lookups {
+            for (name, gradients) in lookups.take(&mut grads) {
+                gradients.descend(self.leaves.get(&name)?, tuner.config.optimizer.learning_rate)?;
+            }
+        }
         let active: Vec<usize> = (0..positions.len()).filter(|&user| !positions[user].is_empty()).collect();
         let mut direct = self.direct.take();
         let mut rows_by_width: BTreeMap<usize, Rows> = BTreeMap::new();
@@ -364,13 +377,6 @@ fn shift_keeping_order(logits: &[f32], shift: f32) -> Vec<f32> {
         previous = Some(i);
     }
     shifted
-}
-
-/// Repeats along the first dimension only.
-fn repeats(count: usize, rank: usize) -> Vec<usize> {
-    let mut repeats = vec![1; rank];
-    repeats[0] = count;
-    repeats
 }
 
 #[cfg(test)]

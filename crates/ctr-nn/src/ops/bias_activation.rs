@@ -1,7 +1,7 @@
 //! Bias and rectifier after a matrix product, in one pass forward and one backward.
 
 use super::{f32_slice, f32_slice_mut};
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp1, InplaceOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp1, Layout, Result, Shape, Tensor, bail};
 
 /// `x + bias` with `x` `[R, B, out]` and one bias row per replica, `[R, out]`, or per run of rows, `[R, G, out]`: then
 /// row `g` is added to the rows `g * B / G .. (g + 1) * B / G`.
@@ -91,30 +91,6 @@ pub(crate) fn mask_positive(grad: &Tensor, y: &Tensor) -> Result<Tensor> {
 /// The gradient `[R, B, out]` summed over the rows that share a bias, in the bias's shape.
 pub(crate) fn sum_to_bias(grad: &Tensor, bias: &Tensor) -> Result<Tensor> {
     grad.apply_op1_no_bwd(&SumOverRuns { shape: bias.shape().clone() })
-}
-
-/// `x += bias`, `x` `[R, B, out]` and `bias` `[R, out]`.
-pub(crate) struct AddBiasInPlace;
-
-impl InplaceOp2 for AddBiasInPlace {
-    fn name(&self) -> &'static str {
-        "add_bias_in_place"
-    }
-
-    fn cpu_fwd(&self, x: &mut CpuStorage, x_layout: &Layout, bias: &CpuStorage, bias_layout: &Layout) -> Result<()> {
-        let (replicas, batch, out) = x_layout.shape().dims3()?;
-        if bias_layout.shape().dims2()? != (replicas, out) {
-            bail!("add_bias_in_place: bias {:?} does not fit {:?}", bias_layout.shape(), x_layout.shape());
-        }
-        let x = f32_slice_mut(self.name(), x, x_layout)?;
-        let bias = f32_slice(self.name(), bias, bias_layout)?;
-        for (rows, bias) in x.chunks_exact_mut(batch * out).zip(bias.chunks_exact(out)) {
-            for row in rows.chunks_exact_mut(out) {
-                row.iter_mut().zip(bias).for_each(|(x, b)| *x += b);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// `x = max(x, 0)`.

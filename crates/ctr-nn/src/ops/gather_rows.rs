@@ -97,7 +97,7 @@ pub(crate) fn scatter_add_rows(values: &Tensor, ids: &Tensor, rows: usize) -> Re
 ///
 /// # Errors
 /// If an id is out of range.
-pub(crate) fn gather_rows_as_variable(table: &Tensor, ids: &Tensor) -> Result<Var> {
+pub fn gather_rows_as_variable(table: &Tensor, ids: &Tensor) -> Result<Var> {
     let table = table.detach();
     if !table.device().is_cpu() {
         return Var::from_tensor(&gather_rows(&table, ids)?);
@@ -113,6 +113,21 @@ pub(crate) fn gather_rows_as_variable(table: &Tensor, ids: &Tensor) -> Result<Va
         CpuStorage::F32(rows) => Var::from_vec(rows, shape, table.device()),
         _ => bail!("gather_rows_as_variable works on f32 tables"),
     }
+}
+
+/// `values` `count` times along the first dimension, as a variable of its own.
+///
+/// # Errors
+/// If the memory cannot be had.
+pub fn repeat_as_variable(values: &Tensor, count: usize) -> Result<Var> {
+    let mut repeats = vec![1; values.rank()];
+    repeats[0] = count;
+    let (storage, layout) = values.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else { return Var::from_tensor(&values.repeat(repeats)?) };
+    let mut shape = values.dims().to_vec();
+    shape[0] *= count;
+    // One copy, where a variable made of a repeated tensor is two or three.
+    Var::from_vec(f32_slice("repeat_as_variable", storage, layout)?.repeat(count), shape, values.device())
 }
 
 /// Adds row `i` of the gradient (`[ids, dim]`) to row `ids[i]` of a zero table (`[rows, dim]`), in id order.
@@ -185,6 +200,13 @@ mod tests {
         rows.set(&rows.zeros_like()?)?;
         assert_eq!(table.to_vec2::<f32>()?[2], [4., 5.]);
         assert!(rows.as_tensor().is_variable());
+        Ok(())
+    }
+
+    #[test]
+    fn repeats_stand_one_after_the_other() -> Result<()> {
+        let repeated = repeat_as_variable(&Tensor::arange(0f32, 4., &Device::Cpu)?.reshape((1, 2, 2))?, 2)?;
+        assert_eq!(repeated.to_vec3::<f32>()?, [[[0., 1.], [2., 3.]], [[0., 1.], [2., 3.]]]);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! candle has each of these as a chain of allocating passes. On the CPU one pass does; on other devices the chain of
 //! plain candle operations is what runs; the in-place operations are for the CPU only, and their callers see to it. Every fused operation is tested against its plain twin.
 
+mod affine;
 mod bce_with_logits;
 mod bias_activation;
 mod descend;
@@ -21,14 +22,15 @@ mod standardize;
 mod weighted_sum;
 pub(crate) mod width;
 
+pub(crate) use affine::affine;
 pub use bce_with_logits::bce_with_logits;
-pub(crate) use bias_activation::{AddBiasInPlace, RectifyInPlace, mask_positive, sum_to_bias};
+pub(crate) use bias_activation::{RectifyInPlace, mask_positive, sum_to_bias};
 pub use bias_activation::{bias_add, bias_relu};
 pub(crate) use descend::{descend, descend_by};
 pub(crate) use dice::dice;
 pub use fm_interaction::{add_fm_interaction_grad, fm_interaction, fm_interaction_grad};
-pub use gather_rows::{PADDING_ROW, gather_rows};
-pub(crate) use gather_rows::{gather_rows_as_variable, scatter_add_rows};
+pub(crate) use gather_rows::scatter_add_rows;
+pub use gather_rows::{PADDING_ROW, gather_rows, gather_rows_as_variable, repeat_as_variable};
 pub(crate) use in_place::in_place;
 pub use interact_keys::interact_keys;
 pub(crate) use optimizer_update::Update;
@@ -52,7 +54,7 @@ pub(crate) fn f32_slice<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout) 
 }
 
 /// The contiguous `u32` values behind a CPU storage.
-fn u32_slice<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [u32]> {
+pub(crate) fn u32_slice<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [u32]> {
     match (storage.as_slice::<u32>(), layout.contiguous_offsets()) {
         (Ok(values), Some((start, end))) => Ok(&values[start..end]),
         (Err(error), _) => Err(error),

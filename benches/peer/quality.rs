@@ -1,0 +1,56 @@
+//! How well a model ranks after equal epochs.
+
+use crate::{arguments::Model, rounds::serve, sizes};
+use anyhow::Result;
+use candle_core::Device;
+use ctr_data::{DatasetConfig, Split};
+use ctr_nn::{Algorithm, OptimizerConfig, Parameters, save_tensors};
+use ctr_train::{EmbeddingUpdate, TrainingConfig, epoch_order, train};
+use serde_json::json;
+use std::path::Path;
+
+const HISTORY_LENGTH: usize = 20;
+
+/// One round is the next seed on MovieLens-1M: `epochs` epochs by the row-sparse rule and by the dense one from the same
+/// weights, whose validation AUC it answers. What the other half needs for the same seed is written before.
+pub fn run(model: Model, epochs: usize, data_dir: &Path, export: &Path) -> Result<()> {
+    let mut config = DatasetConfig::new("movielens-1m");
+    config.data_dir = Some(data_dir.to_owned());
+    config.cache_dir = export.join("cache");
+    config.history_length = HISTORY_LENGTH;
+    let dataset = ctr_data::load(&config, &|_| {})?;
+    ctr_data::write_encoded(&dataset, export)?;
+    let structure = sizes::model(model, &dataset, &[128, 64], &[80, 40])?;
+    let training = TrainingConfig {
+        epochs,
+        batch_size: 1024,
+        optimizer: OptimizerConfig::new(Algorithm::Adam, 2e-3),
+        patience: epochs,
+        ..TrainingConfig::default()
+    };
+    let ready = json!({
+        "epochs": epochs,
+        "batch_size": training.batch_size,
+        "learning_rate": training.optimizer.learning_rate,
+    });
+    let samples = dataset.indices(Split::Train);
+    let mut seed = 0;
+    serve(ready, || {
+        seed += 1;
+        let initial = Parameters::initialize(structure.parameters(), seed, &Device::Cpu)?.snapshot()?;
+        save_tensors(&initial, &export.join("initial.safetensors"))?;
+        let order = (1..=epochs).flat_map(|epoch| epoch_order(&samples, seed, epoch));
+        let bytes: Vec<u8> = order.flat_map(|sample| sample.to_le_bytes()).collect();
+        std::fs::write(export.join("order.u32"), bytes)?;
+        let auc = |embedding_update| {
+            let config = TrainingConfig { embedding_update, ..training.clone() };
+            let trained =
+                train(&*structure, sizes::name(model), &dataset, &config, seed, &Device::Cpu, None, &mut |_| {})?;
+            Ok::<_, anyhow::Error>(trained.report.epochs[epochs - 1].validation)
+        };
+        Ok(json!({
+            "auc": auc(EmbeddingUpdate::Touched)?,
+            "others": { "ctrbench, every row": { "auc": auc(EmbeddingUpdate::All)? } },
+        }))
+    })
+}

@@ -1,0 +1,135 @@
+//! `x W + b` in one pass: the product is added to rows that start as the bias.
+
+use super::f32_slice;
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use gemm::{Parallelism, gemm};
+
+/// `x W + b` for every replica, out of the graph: `x` `[R, B, in]`, `weight` `[R, in, out]`, `bias` `[R, out]`, contiguous
+/// and on the CPU.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub(crate) fn affine(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    match bias {
+        Some(bias) => x.apply_op3_no_bwd(weight, bias, &Affine),
+        None => x.apply_op2_no_bwd(weight, &Affine),
+    }
+}
+
+struct Affine;
+
+impl Affine {
+    /// Adds the products to `out`, whose values are the start.
+    fn add(
+        mut out: Vec<f32>,
+        (x, x_layout): (&CpuStorage, &Layout),
+        (weight, weight_layout): (&CpuStorage, &Layout),
+    ) -> Result<(CpuStorage, Shape)> {
+        let (replicas, batch, input) = x_layout.shape().dims3()?;
+        let output = weight_layout.shape().dims3()?.2;
+        if weight_layout.dims() != [replicas, input, output] || out.len() != replicas * batch * output {
+            bail!("affine: weights {:?} do not fit {:?}", weight_layout.shape(), x_layout.shape());
+        }
+        let (x, weight) = (f32_slice("affine", x, x_layout)?, f32_slice("affine", weight, weight_layout)?);
+        for replica in 0..if out.is_empty() || input == 0 { 0 } else { replicas } {
+            let out = &mut out[replica * batch * output..][..batch * output];
+            let (x, weight) =
+                (&x[replica * batch * input..][..batch * input], &weight[replica * input * output..][..input * output]);
+            // SAFETY: the three slices hold `batch x output`, `batch x input` and `input x output` values, which is what
+            // the sizes and strides below reach, and the first is borrowed mutably.
+            unsafe {
+                gemm(
+                    batch,
+                    output,
+                    input,
+                    out.as_mut_ptr(),
+                    1,
+                    output as isize,
+                    true,
+                    x.as_ptr(),
+                    1,
+                    input as isize,
+                    weight.as_ptr(),
+                    1,
+                    output as isize,
+                    1.0,
+                    1.0,
+                    false,
+                    false,
+                    false,
+                    Parallelism::None,
+                );
+            }
+        }
+        Ok((CpuStorage::F32(out), Shape::from((replicas, batch, output))))
+    }
+}
+
+impl CustomOp2 for Affine {
+    fn name(&self) -> &'static str {
+        "affine"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        w: &CpuStorage,
+        w_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (replicas, batch, _) = x_layout.shape().dims3()?;
+        let out = vec![0f32; replicas * batch * w_layout.shape().dims3()?.2];
+        Self::add(out, (x, x_layout), (w, w_layout))
+    }
+}
+
+impl CustomOp3 for Affine {
+    fn name(&self) -> &'static str {
+        "affine"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        w: &CpuStorage,
+        w_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let batch = x_layout.shape().dims3()?.1;
+        let output = bias_layout.shape().dims2()?.1;
+        let bias = f32_slice("affine", bias, bias_layout)?;
+        let mut out = Vec::with_capacity(bias.len() * batch);
+        for row in bias.chunks_exact(output.max(1)) {
+            for _ in 0..batch {
+                out.extend_from_slice(row);
+            }
+        }
+        Self::add(out, (x, x_layout), (w, w_layout))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::largest_difference;
+    use candle_core::Device;
+
+    #[test]
+    fn equals_product_and_bias() -> Result<()> {
+        let wave = |count: usize, pace: f32| (0..count).map(|i| (i as f32 * pace).sin()).collect::<Vec<f32>>();
+        let tensor =
+            |shape: &[usize], pace: f32| Tensor::from_vec(wave(shape.iter().product(), pace), shape, &Device::Cpu);
+        for (batch, input, output) in [(3, 5, 4), (9, 33, 17), (32, 4, 1)] {
+            let (x, weight) = (tensor(&[2, batch, input], 0.3)?, tensor(&[2, input, output], 0.7)?);
+            let (bias, product) = (tensor(&[2, output], 1.1)?, x.matmul(&weight)?);
+            assert!(largest_difference(&affine(&x, &weight, None)?, &product)? < 1e-6);
+            let expected = product.broadcast_add(&bias.unsqueeze(1)?)?;
+            assert!(largest_difference(&affine(&x, &weight, Some(&bias))?, &expected)? < 2e-6);
+        }
+        let message = affine(&tensor(&[2, 3, 5], 1.0)?, &tensor(&[2, 4, 5], 1.0)?, None).unwrap_err().to_string();
+        assert!(message.contains("do not fit"), "{message}");
+        Ok(())
+    }
+}
