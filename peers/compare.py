@@ -48,9 +48,10 @@ def main():
         if arguments.only and arguments.only not in f"{case.work}, {case.name}":
             continue
         print(f"{case.work}, {case.name}", file=sys.stderr, flush=True)
+        start = lambda export, job: Ours(arguments.bin / "ctrbench-peer", arguments.threads, export, job)
         with tempfile.TemporaryDirectory() as folder:
-            ours = Ours(arguments.bin / "ctrbench-peer", arguments.threads, folder, case.arguments)
-            theirs, allowed = variants(case, folder, ours.ready, arguments.data_dir)
+            ours = start(folder, case.arguments)
+            theirs, allowed = variants(case, folder, ours.ready, arguments.data_dir, start)
             differences = {}
             for name, variant in theirs.items():
                 differences[name] = variant.check()
