@@ -23,12 +23,12 @@ def cases(data_dir):
     """All cases, in order; those on MovieLens-1M only where its folder is known."""
     listed = []
     for model in MODELS:
-        steps = {"lr": 100, "fm": 50, "din": 4}.get(model, 12)
+        steps = {"lr": 600, "fm": 300, "din": 6}.get(model, 20)
         listed.append(training(model, 10_000, steps, ["adam", "adam-fused"]))
-    for model, steps in [("fm", 50), ("deepfm", 12)]:
+    for model, steps in [("fm", 150), ("deepfm", 20)]:
         listed.append(training(model, 1_000_000, steps, ["adam", "adam-fused", "sparse-adam", SMALL_TABLE]))
     # The table and its moments take 2 GB on our side; PyTorch's dense Adam would take minutes a round.
-    for model, steps in [("fm", 50), ("deepfm", 12)]:
+    for model, steps in [("fm", 300), ("deepfm", 20)]:
         listed.append(training(model, 10_000_000, steps, [SMALL_TABLE]))
     if data_dir:
         listed.append(Case("loading", "movielens-1m", ["loading", "--data-dir", data_dir], "s"))
@@ -42,9 +42,9 @@ def cases(data_dir):
     for users in [6_040, 12_080]:
         arguments = ["fine-tuning", "deepfm", "--users", users]
         listed.append(Case("memory", f"deepfm, {users} users", arguments, "MiB", settings={"most_rounds": 1}))
-    # A round of scikit-learn takes over a minute.
+    # scikit-learn takes minutes, once.
     metrics = ["metrics", "--predictions", 10_000_000]
-    listed.append(Case("metrics", "10 million", metrics, "s", settings={"most_rounds": 2}))
+    listed.append(Case("metrics", "10 million", metrics, "s", settings={"most_rounds": 3}))
     for model in MODELS if data_dir else []:
         arguments = ["quality", model, "--epochs", 2, "--data-dir", data_dir]
         # One round is one seed.

@@ -1,6 +1,7 @@
 """Per-user fine-tuning: a loop over users, and torch.func.vmap over chunks of users."""
 
 import pathlib
+import statistics
 import sys
 import time
 
@@ -17,6 +18,8 @@ CHUNKS = [16, 32, 64, 128, 256]
 ROUNDING = 1e-4
 # The largest distance between two neighbouring float32 values, relative.
 LAST_BIT = 2.0**-23
+# Draws need not find the farthest that the last bit can move a result.
+EXCUSED = 3.0
 
 
 class Users:
@@ -38,7 +41,7 @@ class Users:
         self.expected = [expected[a:b] for a, b in zip(ends[:-1], ends[1:])]
 
     def difference(self, users, logits):
-        return max((a - self.expected[user]).abs().max().item() for user, a in zip(users, logits))
+        return torch.cat([(a - self.expected[user]).abs() for user, a in zip(users, logits)]).max().item()
 
 
 class Loop:
@@ -61,10 +64,10 @@ class Loop:
             return model(parameters, data.batch(self.users.judged[user]))
 
     def sensitivity(self, user):
-        """How far this user's logits move when every weight is nudged by at most its last bit, over eight draws."""
+        """How far this user's logits move when every weight is nudged by at most its last bit, over 16 draws."""
         generator = torch.Generator().manual_seed(user)
         result, moved = self.one(user), 0.0
-        for _ in range(8):
+        for _ in range(16):
             nudge = lambda value: value * (1 + LAST_BIT * (2 * torch.rand(value.shape, generator=generator) - 1))
             nudged = self.one(user, {name: nudge(value) for name, value in self.users.cloud.items()})
             moved = max(moved, (nudged - result).abs().max().item())
@@ -151,24 +154,24 @@ class Vmap:
 
     def check(self):
         """The largest difference of a logit from ours. At a rectifier's kink rounding decides between two results: a user
-        for whom vmap is not ours is held against the loop, and where that is not ours either, against how far the loop's
-        own result moves when the weights move by their last bit."""
+        beyond rounding is excused if the last bit of the weights moves the loop's own result as far, but not more than one
+        user in a hundred is."""
         loop = Loop(self.users, 1)
-        largest = 0.0
+        differences, self.excused = [], []
         for users in self.chunks():
             for user, logits in zip(users, self.tune(users)):
                 difference = self.users.difference([user], [logits])
-                if difference > ROUNDING:
-                    of_loop = self.users.difference([user], [loop.one(user)])
-                    moved = loop.sensitivity(user) if of_loop > ROUNDING else 0.0
-                    print(
-                        f"user {user}: vmap differs by {difference:.1e}, the loop by {of_loop:.1e}"
-                        + (f", which a last bit moves by {moved:.1e}" if moved else ""),
-                        file=sys.stderr,
-                    )
-                    difference = 0.0 if of_loop <= moved else of_loop
-                largest = max(largest, difference)
-        return largest
+                if not difference <= ROUNDING:
+                    moved = loop.sensitivity(user)
+                    text = f"user {user}: vmap differs by {difference:.1e}, the last bit of the weights moves the loop by {moved:.1e}"
+                    print(text, file=sys.stderr)
+                    if difference <= EXCUSED * moved:
+                        self.excused.append(difference)
+                        continue
+                differences.append(difference)
+        if len(self.excused) > 0.01 * len(self.order):
+            sys.exit(f"{len(self.excused)} of {len(self.order)} users differ by more than rounding")
+        return torch.tensor(differences).max().item()
 
     def round(self):
         started = time.perf_counter()
@@ -178,8 +181,10 @@ class Vmap:
 
     @staticmethod
     def at_its_best(users):
-        """The chunk size that is fastest in one round each."""
+        """The chunk size that is fastest in the median of three rounds, taken in turn."""
         trials = [Vmap(users, chunk) for chunk in CHUNKS]
         for trial in trials:
             trial.tune(trial.order[: trial.chunk])
-        return min(trials, key=lambda trial: trial.round())
+        seconds = [[trial.round() for trial in trials] for _ in range(3)]
+        medians = [statistics.median(of_trial) for of_trial in zip(*seconds)]
+        return trials[medians.index(min(medians))]

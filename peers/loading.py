@@ -44,8 +44,11 @@ class Loading:
         self.folder, self.ready = pathlib.Path(data_dir) / "movielens-1m", ready
 
     def check(self):
-        """Rows that are missing; the epoch itself differs by initial values and order."""
-        return abs(len(read(self.folder)[1]) - 1_000_209)
+        """By how much the numbers of rows, training rows and positives differ in sum; the epoch itself differs by initial
+        values and order."""
+        _, labels, train, _ = read(self.folder)
+        counts = {"rows": len(labels), "training_rows": int(train.sum()), "positives": int(labels.sum())}
+        return sum(abs(count - self.ready[name]) for name, count in counts.items())
 
     def round(self):
         started = time.perf_counter()

@@ -17,7 +17,7 @@ class Ours:
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"{' '.join(self.process.args)} ended with {self.process.wait()}; its message is above")
+            raise SystemExit(f"{' '.join(map(str, self.process.args))} ended with {self.process.wait()}; its message is above")
         return json.loads(line)
 
     def round(self):
@@ -36,4 +36,5 @@ class Ours:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait()
+        if self.process.wait():
+            raise SystemExit(f"{' '.join(map(str, self.process.args))} ended with {self.process.returncode}")

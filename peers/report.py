@@ -34,41 +34,58 @@ def figure(case, ready, answer):
 
 
 def summarize(rows, ready):
-    """One line per case and variant: medians over rounds (of AUC means over seeds), our ratio to the variant, our share of
-    the GEMM peak as measured right after each of our rounds."""
+    """One line per case and variant: medians over rounds (of AUC means over seeds), the median of the rounds' own ratios
+    with the least and the largest, and our share of the GEMM peak as measured right after each of our rounds."""
     lines = []
     for case in dict.fromkeys((row["work"], row["case"]) for row in rows):
         of_case = [row for row in rows if (row["work"], row["case"]) == case]
         measure = of_case[0]["measure"]
         middle = statistics.mean if measure == "auc" else statistics.median
-        of_variant = lambda variant: middle(row["value"] for row in of_case if row["variant"] == variant)
-        ours = of_variant("ctrbench")
+        rounds_of = lambda variant: [row for row in of_case if row["variant"] == variant]
+        value_of = lambda variant, key="value": middle(row[key] for row in rounds_of(variant))
+        ours = rounds_of("ctrbench")
         flops = share_of_peak(ready[case])
-        peaks = [row for row in of_case if row.get("gemm_gflops")]
-        share = statistics.median(flops * row["value"] / (row["gemm_gflops"] * 1e9) for row in peaks) if peaks else None
+        peaks = [row["gemm_gflops"] for row in ours if row.get("gemm_gflops")]
+        shares = [flops * row["value"] / (row["gemm_gflops"] * 1e9) for row in ours] if peaks else []
         others = [name for name in dict.fromkeys(row["variant"] for row in of_case) if name != "ctrbench"]
         for variant in others or [None]:
-            theirs = of_variant(variant) if variant else None
-            difference = ready[case].get("differences", {}).get(variant)
-            ratio = None
-            if theirs is not None and measure in HIGHER_IS_BETTER:
-                ratio = ours / theirs if HIGHER_IS_BETTER[measure] else theirs / ours
-            lines.append(
-                {
-                    "work": case[0],
-                    "case": case[1],
-                    "measure": measure,
-                    "ctrbench": ours,
-                    "variant": variant,
-                    "theirs": theirs,
-                    "times_as_fast": ratio,
-                    "share_of_gemm_peak": share,
-                    "gemm_gflops": statistics.median(row["gemm_gflops"] for row in peaks) if peaks else None,
-                    "difference": ours - theirs if measure == "auc" else difference,
-                    "rounds": sum(row["variant"] == "ctrbench" for row in of_case),
+            theirs = rounds_of(variant) if variant else []
+            line = {
+                "work": case[0],
+                "case": case[1],
+                "measure": measure,
+                "ctrbench": value_of("ctrbench"),
+                "variant": variant,
+                "theirs": value_of(variant) if variant else None,
+                "share_of_gemm_peak": statistics.median(shares) if shares else None,
+                "gemm_gflops": statistics.median(peaks) if peaks else None,
+                "difference": ready[case].get("differences", {}).get(variant),
+                "excused_users": ready[case].get("excused", {}).get(variant),
+                "rounds": len(ours),
+                "ctrbench_commit": ready[case].get("commit"),
+            }
+            if theirs and measure in HIGHER_IS_BETTER:
+                pairs = [(a["value"], b["value"]) for a, b in zip(ours, theirs)]
+                ratios = [a / b if HIGHER_IS_BETTER[measure] else b / a for a, b in pairs]
+                line["times_as_fast"] = statistics.median(ratios)
+                line["times_as_fast_range"] = [min(ratios), max(ratios)]
+            if measure == "p99":
+                line["percentiles"] = {
+                    name: [value_of(name, key) for key in ("p50", "p95", "value")] for name in ("ctrbench", variant)
                 }
-            )
+            if measure == "auc":
+                line["difference"] = line["ctrbench"] - line["theirs"]
+            lines.append(line)
     return lines
+
+
+def read(folder):
+    """Rows and lines that a folder holds already."""
+    if not (folder / "summary.json").exists():
+        return [], []
+    with open(folder / "raw.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return rows, json.loads((folder / "summary.json").read_text())["lines"]
 
 
 def markdown(lines, hardware, versions):
@@ -83,8 +100,8 @@ def markdown(lines, hardware, versions):
         f"matrix products at the start (the shares below are of the peak right after each round), {peaks['copy_gigabytes_per_second']:.1f} GB/s of copying.",
         "",
         f"{', '.join(f'{name} {version}' for name, version in versions.items())}. Medians of interleaved rounds on the "
-        "same cores; of `auc` means over seeds. `p99` is in microseconds. `times as fast` is ours against theirs, above 1 "
-        "where we are faster; `difference` is how far the two results are apart (held-out log loss, largest logit, metric, "
+        "same cores; of `auc` means over seeds. `p99` stands behind the 50th and 95th percentile, in microseconds. `times as "
+        "fast` is ours against theirs, above 1 where we are faster, the median of the rounds' ratios [least-largest]; `difference` is how far the two results are apart (held-out log loss, largest logit, metric, "
         "rows), of `auc` ours less theirs.",
         "",
         "| work | case | measure | ctrbench | against | theirs | times as fast | share of GEMM peak | difference | rounds |",
@@ -92,19 +109,33 @@ def markdown(lines, hardware, versions):
     ]
     for line in lines:
         share = "" if line["share_of_gemm_peak"] is None else f"{100 * line['share_of_gemm_peak']:.0f} %"
-        ratio = "" if line["times_as_fast"] is None else f"{line['times_as_fast']:.2f}"
+        ratio = "" if line.get("times_as_fast") is None else f"{line['times_as_fast']:.2f}"
+        if "times_as_fast_range" in line:
+            ratio += " [{:.2f}-{:.2f}]".format(*line["times_as_fast_range"])
         difference = "" if line["difference"] is None else f"{line['difference']:.1e}"
+        if line.get("excused_users"):
+            difference += f", {line['excused_users']} users excused"
         digits = 5 if line["measure"] == "auc" else 3
+        value = {name: number(line[name], digits) for name in ("ctrbench", "theirs")}
+        if "percentiles" in line:
+            of = lambda name: " / ".join(map(number, line["percentiles"][name]))
+            value = {"ctrbench": of("ctrbench"), "theirs": of(line["variant"])}
         text.append(
-            f"| {line['work']} | {line['case']} | {line['measure']} | {number(line['ctrbench'], digits)} | "
-            f"{line['variant'] or ''} | {number(line['theirs'], digits)} | {ratio} | {share} | {difference} | {line['rounds']} |"
+            f"| {line['work']} | {line['case']} | {line['measure']} | {value['ctrbench']} | {line['variant'] or ''} | "
+            f"{value['theirs']} | {ratio} | {share} | {difference} | {line['rounds']} |"
         )
     return "\n".join(text) + "\n"
 
 
-def write(folder, rows, ready, hardware, versions):
-    """raw.csv, summary.json and summary.md; rewritten after every case, so that a stopped comparison keeps what it has."""
-    lines = summarize(rows, ready)
+def write(folder, earlier, rows, ready, hardware, versions):
+    """raw.csv, summary.json and summary.md; rewritten after every case, so that a stopped comparison keeps what it has.
+    Of the `earlier` content what is not run again stays, where it was."""
+    new = summarize(rows, ready)
+    key = lambda entry: (entry["work"], entry["case"])
+    order = list(dict.fromkeys(key(entry) for entry in earlier[1] + new))
+    kept = lambda old: [entry for entry in old if key(entry) not in ready]
+    rows = sorted(kept(earlier[0]) + rows, key=lambda row: order.index(key(row)))
+    lines = sorted(kept(earlier[1]) + new, key=lambda line: order.index(key(line)))
     files = {
         "summary.json": json.dumps({"hardware": hardware, "versions": versions, "lines": lines}, indent=1) + "\n",
         "summary.md": markdown(lines, hardware, versions),

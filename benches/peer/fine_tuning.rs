@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, path::Path, time::Instant};
 
 const SEED: u64 = 1;
 const HISTORY_LENGTH: usize = 50;
+const SHORTEST_ROUND_SECONDS: f64 = 1.0;
 
 /// A cloud model on the synthetic dataset, and the users to fine-tune: about 128 local samples each.
 pub struct Cloud {
@@ -44,7 +45,8 @@ impl Cloud {
     }
 }
 
-/// One round fine-tunes every user (SGD, one epoch of batch 32) and scores the user's test samples.
+/// One round fine-tunes every user (SGD, one epoch of batch 32) and scores the user's test samples, over and over until a
+/// second is full.
 pub fn run(model: Model, users: u32, chunk_users: Option<usize>, export: &Path) -> Result<()> {
     let cloud = Cloud::new(model, users, export)?;
     let config = FineTuningConfig { chunk_users, ..FineTuningConfig::default() };
@@ -81,8 +83,12 @@ pub fn run(model: Model, users: u32, chunk_users: Option<usize>, export: &Path) 
             / users as f64,
     });
     serve(ready, || {
-        let clock = Instant::now();
-        tuner.run(&cloud.tasks, &method, SEED)?;
-        Ok(json!({ "seconds": clock.elapsed().as_secs_f64() }))
+        let (clock, mut passes) = (Instant::now(), 0);
+        // Small models take hundredths of a second for all users.
+        while clock.elapsed().as_secs_f64() < SHORTEST_ROUND_SECONDS {
+            tuner.run(&cloud.tasks, &method, SEED)?;
+            passes += 1;
+        }
+        Ok(json!({ "seconds": clock.elapsed().as_secs_f64() / f64::from(passes) }))
     })
 }

@@ -3,7 +3,7 @@
 use crate::{arguments::Model, rounds::serve, sizes};
 use anyhow::{Context, Result};
 use candle_core::Device;
-use ctr_data::DatasetConfig;
+use ctr_data::{DatasetConfig, Split};
 use ctr_train::{TrainingConfig, train};
 use serde_json::json;
 use std::{path::Path, time::Instant};
@@ -14,7 +14,15 @@ pub fn run(data_dir: &Path, export: &Path) -> Result<()> {
     let mut config = DatasetConfig::new("movielens-1m");
     config.data_dir = Some(data_dir.to_owned());
     config.cache_dir = cache.clone();
-    serve(json!({ "batch_size": TrainingConfig::default().batch_size }), || {
+    let dataset = ctr_data::load(&config, &|_| {})?;
+    let ready = json!({
+        "batch_size": TrainingConfig::default().batch_size,
+        "rows": dataset.len(),
+        "training_rows": dataset.indices(Split::Train).len(),
+        "positives": dataset.samples.label.iter().filter(|label| **label == 1).count(),
+    });
+    drop(dataset);
+    serve(ready, || {
         if cache.exists() {
             std::fs::remove_dir_all(&cache).with_context(|| format!("{} cannot be removed", cache.display()))?;
         }
@@ -27,7 +35,6 @@ pub fn run(data_dir: &Path, export: &Path) -> Result<()> {
         Ok(json!({
             "seconds": clock.elapsed().as_secs_f64(),
             "load_seconds": load_seconds,
-            "rows": dataset.len(),
             "validation_auc": trained.report.epochs[0].validation,
         }))
     })

@@ -5,7 +5,7 @@ use anyhow::Result;
 use candle_core::Device;
 use ctr_data::{DatasetConfig, Split};
 use ctr_nn::{Algorithm, OptimizerConfig, Parameters, save_tensors};
-use ctr_train::{EmbeddingUpdate, TrainingConfig, epoch_order, train};
+use ctr_train::{EmbeddingUpdate, Monitor, TrainingConfig, epoch_order, train};
 use serde_json::json;
 use std::path::Path;
 
@@ -26,6 +26,8 @@ pub fn run(model: Model, epochs: usize, data_dir: &Path, export: &Path) -> Resul
         batch_size: 1024,
         optimizer: OptimizerConfig::new(Algorithm::Adam, 2e-3),
         patience: epochs,
+        monitor: Monitor::Auc,
+        learning_rate_factor: 1.0,
         ..TrainingConfig::default()
     };
     let ready = json!({

@@ -56,11 +56,11 @@ pub fn run(model: Model, vocabulary: u32, steps: usize, export: &Path) -> Result
 }
 
 /// Weights that a sample is multiplied with, those of DIN's attention unit once per past item. Of the unit's first layer,
-/// `[q, k, q - k, q * k] W`, only half the rows meet every past item: the rest is done once per sample.
+/// `[q, k, q - k, q * k] W`, only half the rows meet every past item; `q` meets its quarter once per sample.
 pub fn dense_weights(parameters: &[ctr_nn::ParameterSpec], history_length: usize) -> usize {
     let matrices = parameters.iter().filter(|spec| spec.kind == ctr_nn::Kind::Dense && spec.shape.len() == 2);
     let multiplied = |spec: &ctr_nn::ParameterSpec| match spec.name.as_str() {
-        "attention.0.weight" => spec.len() / 2 * (history_length + 1),
+        "attention.0.weight" => spec.len() / 2 * history_length + spec.len() / 4,
         name if name.starts_with("attention") => spec.len() * history_length,
         _ => spec.len(),
     };

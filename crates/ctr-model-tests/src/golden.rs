@@ -1,15 +1,15 @@
 //! Logits, loss, gradients and running statistics against those of PyTorch.
 
 use crate::{
-    gradients::{Pass, pass, values, variables},
+    gradients::{Gradients, Pass, pass, values, variables},
     small_case::{formula_values, small_batch, small_targets},
 };
 use candle_core::Result;
 use ctr_nn::{BatchNorm, Context, CtrModel, Mode};
 use serde_json::Value;
 
-/// Runs the small case, once through candle's graph and (in inference mode) once with layers that compute gradients
-/// themselves, and compares with the entry `name` of `golden`, the JSON that a model's `golden.py` wrote:
+/// Runs the small case through candle's graph and (in inference mode) by the other ways to gradients that training and
+/// fine-tuning take, and compares with the entry `name` of `golden`, the JSON that a model's `golden.py` wrote:
 /// `logits`, `loss`, `gradients` by parameter and, in training, the `buffers` (running statistics) after the pass.
 ///
 /// Values must agree within 1e-5 of the expected one plus 16 `f32` epsilons of the largest of their tensor, since a sum
@@ -26,11 +26,13 @@ pub fn equals_pytorch(model: &dyn CtrModel, golden: &str, name: &str, mut contex
     let expected = &golden[name];
     let specs = model.parameters();
     let variables = variables(&specs, &[0], formula_values)?;
-    let actual = pass(model, &variables, &small_batch(1)?, &small_targets(1)?, &mut context, false)?;
+    let actual = pass(model, &variables, &small_batch(1)?, &small_targets(1)?, &mut context, Gradients::Graph)?;
     assert_pass(&actual, expected)?;
     if let Mode::Inference = context.mode {
-        let mut context = Context::inference();
-        assert_pass(&pass(model, &variables, &small_batch(1)?, &small_targets(1)?, &mut context, true)?, expected)?;
+        for how in [Gradients::Layers, Gradients::LookUps] {
+            let mut context = Context::inference();
+            assert_pass(&pass(model, &variables, &small_batch(1)?, &small_targets(1)?, &mut context, how)?, expected)?;
+        }
     }
     if let Mode::Training(_) = context.mode {
         let buffers = context.norm_statistics.iter().flat_map(|statistics| {

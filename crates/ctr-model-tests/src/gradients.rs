@@ -1,7 +1,9 @@
 //! One pass forward and backward.
 
 use candle_core::{Device, Result, Tensor, Var};
-use ctr_nn::{Batch, Context, CtrModel, DirectGradients, Kind, Leaves, ParameterSpec, bce_with_logits};
+use ctr_nn::{
+    Batch, Context, CtrModel, DirectGradients, Kind, Leaves, ParameterSpec, RowOrder, TableLookUps, bce_with_logits,
+};
 use std::collections::BTreeMap;
 
 /// What one pass gives.
@@ -32,27 +34,49 @@ pub(crate) fn variables(
     specs.iter().map(variable).collect()
 }
 
-/// Logits, losses and gradients under the given values; with `collecting`, layers may compute gradients themselves.
+/// Who computes gradients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gradients {
+    /// candle's graph alone.
+    Graph,
+    /// Layers may compute their own.
+    Layers,
+    /// As in training: layers their own, and tables, which are out of the graph, one row for every look-up.
+    LookUps,
+}
+
+/// Logits, losses and gradients under the given values.
 pub(crate) fn pass(
     model: &dyn CtrModel,
     variables: &BTreeMap<String, Var>,
     batch: &Batch,
     (labels, weights): &(Tensor, Tensor),
     context: &mut Context,
-    collecting: bool,
+    how: Gradients,
 ) -> Result<Pass> {
     let mut leaves = Leaves::default();
     let direct = DirectGradients::default();
-    if collecting {
+    if how != Gradients::Graph {
         leaves.collect_gradients(direct.clone());
     }
-    for (name, variable) in variables {
-        leaves.insert(name, variable.as_tensor().clone());
+    let lookups = TableLookUps::new(&Device::Cpu)?;
+    if how == Gradients::LookUps {
+        leaves.collect_lookups(lookups.clone());
+    }
+    for spec in model.parameters() {
+        let variable = &variables[&spec.name];
+        let in_graph = how != Gradients::LookUps || spec.kind != Kind::Table;
+        let leaf = if in_graph { variable.as_tensor().clone() } else { variable.as_detached_tensor() };
+        leaves.insert(&spec.name, leaf);
     }
     let logits = model.forward(&leaves, batch, context)?;
     let losses = bce_with_logits(&logits, labels, weights)?;
-    let store = losses.sum_all()?.backward()?;
-    let direct = direct.take();
+    let mut store = losses.sum_all()?.backward()?;
+    let mut direct = direct.take();
+    for (name, rows) in lookups.take(&mut store) {
+        let dense = rows.to_dense(&RowOrder::new(&rows)?, variables[&name].dim(0)?)?;
+        direct.insert(name, dense);
+    }
     let trained = model.parameters().into_iter().filter(|spec| spec.kind != Kind::Buffer);
     let gradients = trained.map(|spec| {
         let gradient = match (store.get(&variables[&spec.name]), direct.get(&spec.name)) {

@@ -1,7 +1,7 @@
 //! Replicas in one pass against the same replicas alone.
 
 use crate::{
-    gradients::{pass, values, variables},
+    gradients::{Gradients, pass, values, variables},
     small_case::{formula_values, small_batch, small_targets},
 };
 use candle_core::{Result, Tensor};
@@ -17,12 +17,13 @@ use ctr_nn::{Context, CtrModel, Mode, seeded_rng};
 /// If the model cannot run.
 pub fn replicas_are_independent(model: &dyn CtrModel) -> Result<()> {
     let specs = model.parameters();
-    for mode in [|| Mode::Inference, || Mode::Training(Box::new(seeded_rng(0, "replicas", 0)))] {
+    let modes = [|| Mode::Inference, || Mode::Training(Box::new(seeded_rng(0, "replicas", 0)))];
+    for (mode, how) in modes.into_iter().flat_map(|mode| [(mode, Gradients::Layers), (mode, Gradients::LookUps)]) {
         let run = |replicas: &[usize]| {
             let variables = variables(&specs, replicas, formula_values)?;
             let mut context = Context { mode: mode(), ..Context::inference() };
             let batch = small_batch(replicas.len() as u32)?;
-            pass(model, &variables, &batch, &small_targets(replicas.len())?, &mut context, true)
+            pass(model, &variables, &batch, &small_targets(replicas.len())?, &mut context, how)
         };
         let together = run(&[0, 1, 2])?;
         let alone = [run(&[0])?, run(&[1])?, run(&[2])?];

@@ -35,7 +35,7 @@ pub use leaves::Leaves;
 pub use model::{CtrModel, ModelConfig, ModelInput};
 pub use ops::{
     Backward, PADDING_ROW, Rows, add_fm_interaction_grad, bce_with_logits, bias_add, fm_interaction,
-    fm_interaction_grad, gather_rows, gather_rows_as_variable, interact_keys, repeat_as_variable, weighted_sum,
+    fm_interaction_grad, gather_rows_as_variable, interact_keys, repeat_as_variable, weighted_sum,
 };
 pub use optimizer::{Algorithm, OptimizerConfig, Step};
 pub use parameters::{Group, Kind, ParameterSpec, Parameters};

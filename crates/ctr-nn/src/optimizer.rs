@@ -136,6 +136,7 @@ impl OptimizerConfig {
     }
 
     /// Updates the rows of a table that were looked up, in place: the row-sparse variant. `order` is that of the look-ups.
+    /// On the CPU it costs what was looked up; on other devices a copy of the table and its state is made.
     ///
     /// # Errors
     /// If an id is out of range, shapes do not fit, or the state is missing.
@@ -380,6 +381,31 @@ mod tests {
                 }
                 let p = p.flatten_all()?.to_vec1::<f32>()?;
                 assert_close(&p, &[all[0], all[1], 9.0, 9.0, all[2], all[3], 7.0, 7.0]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Enough look-ups for pieces, at known widths and others: what moves is what the dense rule moves, and it moves alike.
+    #[test]
+    fn many_looked_up_rows_move_as_by_the_dense_rule() -> Result<()> {
+        for algorithm in [Algorithm::Sgd, Algorithm::Adam, Algorithm::Adamw, Algorithm::Adagrad] {
+            for dim in [1, 3, 8, 16, 32] {
+                let config = OptimizerConfig::new(algorithm, 0.1);
+                let start =
+                    (Tensor::arange(0f32, (997 * dim) as f32, &Device::Cpu)? * 0.1)?.sin()?.reshape((997, dim))?;
+                let (sparse, dense) = (Var::from_tensor(&start)?, Var::from_tensor(&start)?);
+                let (state, dense_state) = (config.new_state(&sparse)?, config.new_state(&dense)?);
+                for number in 1..=2 {
+                    // Every row of a table of 997 is looked up.
+                    let gradients = crate::row_gradients::tests::example(997, dim)?;
+                    let order = RowOrder::new(&gradients)?;
+                    let step = Step { number, learning_rate: 0.1, l2: 0.01 };
+                    config.step_rows(&sparse, &gradients, &order, state.as_ref(), &step)?;
+                    let grad = gradients.to_dense(&order, 997)?;
+                    config.step(&dense, &grad, dense_state.as_ref(), &Rows::All, &step)?;
+                }
+                assert_eq!(sparse.to_vec2::<f32>()?, dense.to_vec2::<f32>()?, "{algorithm:?} {dim}");
             }
         }
         Ok(())

@@ -55,6 +55,9 @@ impl RowGradients {
     pub fn descend(&self, table: &Tensor, learning_rate: f64) -> Result<()> {
         let (rows, dim) = table.dims2()?;
         for Part { ids, values } in &self.parts {
+            if values.elem_count() != ids.elem_count() * dim {
+                bail!("gradients {:?} of ids {:?} do not fit a table {:?}", values.shape(), ids.shape(), table.shape());
+            }
             let (ids, values) = (ids.flatten_all()?, values.reshape(((), dim))?.contiguous()?);
             if !table.device().is_cpu() {
                 let steps = ops::scatter_add_rows(&(values * -learning_rate)?, &ids, rows)?;
@@ -121,6 +124,10 @@ impl RowGradients {
         let slices = slices.collect::<Result<Vec<_>>>()?;
         let grads = LookedUp { slices: &slices, starts: &order.starts, dim: self.dim(order)? };
         let rows = tensors[0].0.len() / tensors[0].1.max(1);
+        if tensors[0].1 != grads.dim || tensors.iter().any(|(values, row_len)| values.len() != rows * row_len) {
+            let shapes = tensors.map(|(values, row_len)| (values.len(), row_len));
+            bail!("gradients of {} values a row do not fit tensors of (values, values a row) {shapes:?}", grads.dim);
+        }
         if let Some(&last) = order.entries.last()
             && row_of(last) >= rows
         {
@@ -311,28 +318,30 @@ impl<const TENSORS: usize> Piece<'_, TENSORS> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use candle_core::Device;
 
     /// Enough look-ups for pieces, of few rows and of many; parts of different sizes; padding.
-    fn example(rows: u32) -> Result<RowGradients> {
+    pub(crate) fn example(rows: u32, dim: usize) -> Result<RowGradients> {
         let mut gradients = RowGradients::default();
-        for (part, count) in [4_000u32, 1, 2_500].into_iter().enumerate() {
+        for (part, count) in [4_000u32, 1, 14_000].into_iter().enumerate() {
             let id = |i: u32| if i % 11 == 10 { PADDING_ROW } else { (i * 7919 + part as u32) % rows };
             let ids: Vec<u32> = (0..count).map(id).collect();
-            let values: Vec<f32> = (0..count * 3).map(|i| ((i + 17 * part as u32) as f32 * 0.7).sin()).collect();
-            let (ids, values) =
-                (Tensor::new(ids, &Device::Cpu)?, Tensor::from_vec(values, (count as usize, 3), &Device::Cpu)?);
-            gradients.push(ids.reshape((1, count as usize))?, values.reshape((1, count as usize, 3))?);
+            let (count, phase) = (count as usize, 17 * part);
+            let values: Vec<f32> = (0..count * dim).map(|i| ((i + phase) as f32 * 0.7).sin()).collect();
+            gradients.push(
+                Tensor::from_vec(ids, (1, count), &Device::Cpu)?,
+                Tensor::from_vec(values, (1, count, dim), &Device::Cpu)?,
+            );
         }
         Ok(gradients)
     }
 
     #[test]
     fn sums_are_those_of_a_scatter() -> Result<()> {
-        for rows in [3, 997, 10_000] {
-            let gradients = example(rows)?;
+        for (rows, dim) in [(3, 3), (997, 1), (997, 8), (10_000, 16), (997, 32), (10_000, 3)] {
+            let gradients = example(rows, dim)?;
             let order = RowOrder::new(&gradients)?;
             let flat = |of: fn(&Part) -> &Tensor| {
                 let parts = gradients.parts.iter().map(|part| of(part).squeeze(0)).collect::<Result<Vec<_>>>()?;
@@ -353,23 +362,29 @@ mod tests {
 
     #[test]
     fn descent_goes_against_the_summed_gradient() -> Result<()> {
-        let gradients = example(997)?;
-        let expected = (gradients.to_dense(&RowOrder::new(&gradients)?, 997)? * -0.1)?;
-        let table = Tensor::zeros((997, 3), candle_core::DType::F32, &Device::Cpu)?;
-        gradients.descend(&table, 0.1)?;
-        assert!(ops::largest_difference(&table, &expected)? < 1e-6);
-        assert!(gradients.descend(&table.narrow(0, 0, 9)?, 0.1).unwrap_err().to_string().contains("out of range"));
+        for dim in [1, 3, 8, 16, 32] {
+            let gradients = example(997, dim)?;
+            let expected = (gradients.to_dense(&RowOrder::new(&gradients)?, 997)? * -0.1)?;
+            let table = Tensor::zeros((997, dim), candle_core::DType::F32, &Device::Cpu)?;
+            gradients.descend(&table, 0.1)?;
+            assert!(ops::largest_difference(&table, &expected)? < 1e-5);
+            assert!(gradients.descend(&table.narrow(0, 0, 9)?, 0.1).unwrap_err().to_string().contains("out of range"));
+            let wider = Tensor::zeros((997, dim + 1), candle_core::DType::F32, &Device::Cpu)?;
+            assert!(gradients.descend(&wider, 0.1).unwrap_err().to_string().contains("do not fit"));
+        }
         Ok(())
     }
 
     #[test]
-    fn an_id_past_the_table_and_a_foreign_order_are_errors() -> Result<()> {
-        let (gradients, other) = (example(10)?, example(10)?);
+    fn an_id_past_the_table_a_wrong_width_and_a_foreign_order_are_errors() -> Result<()> {
+        let (gradients, other) = (example(10, 3)?, example(10, 3)?);
         let order = RowOrder::new(&gradients)?;
         let message = gradients.to_dense(&order, 9).unwrap_err().to_string();
         assert!(message.contains("row 9 is out of range for a table of 9 rows"), "{message}");
         let message = other.to_dense(&order, 10).unwrap_err().to_string();
         assert!(message.contains("the order of other look-ups"), "{message}");
+        let message = gradients.for_each_row(&order, [(&mut [0.0; 40], 4)], |_, _| {}).unwrap_err().to_string();
+        assert!(message.contains("do not fit"), "{message}");
         Ok(())
     }
 }

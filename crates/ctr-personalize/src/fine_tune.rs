@@ -88,11 +88,7 @@ impl<'a> FineTuner<'a> {
             one_class_users_clamped += clamped;
             for (&user, scores) in users.iter().zip(scores) {
                 if scores.iter().any(|logit| !logit.is_finite()) {
-                    return Err(PersonalizeError::Diverged {
-                        user: self.dataset.user_keys[tasks.users[user].user as usize].clone(),
-                        method: method.name.clone(),
-                        learning_rate: self.config.optimizer.learning_rate,
-                    });
+                    return Err(self.diverged(&tasks.users[user], method));
                 }
                 logits[ranges[user].clone()].copy_from_slice(&scores);
                 user_seconds[user] = seconds;
@@ -104,8 +100,8 @@ impl<'a> FineTuner<'a> {
     /// Fine-tunes one user's copy and keeps it for ranking.
     ///
     /// # Errors
-    /// If a tensor operation fails.
-    pub fn user_model(&self, task: &UserTask, method: &Method, seed: u64) -> candle_core::Result<UserModel<'a>> {
+    /// If the copy diverges or a tensor operation fails.
+    pub fn user_model(&self, task: &UserTask, method: &Method, seed: u64) -> Result<UserModel<'a>, PersonalizeError> {
         let chunk = EncodedChunk::new(self.dataset, &[task], self.model.uses_history(), &self.row_maps);
         let replicas = Replicas::new(self, &chunk, 1, method)?;
         self.tune(&chunk, &replicas, &[task], &[Targets::new(self.correct(task, method))], seed)?;
@@ -113,6 +109,9 @@ impl<'a> FineTuner<'a> {
         let mut leaves = Leaves::default();
         for spec in self.cloud.specs() {
             let tuned = replicas.leaves.get(&spec.name)?.detach();
+            if !tuned.sum_all()?.to_scalar::<f32>()?.is_finite() {
+                return Err(self.diverged(task, method));
+            }
             let value = match spec.kind {
                 // Fine-tuned rows over the cloud's: `cloud + (tuned - cloud)` would round.
                 Kind::Table => self.cloud.get(&spec.name)?.as_tensor().copy()?.scatter(
@@ -126,6 +125,14 @@ impl<'a> FineTuner<'a> {
         }
         let (fields, history_length) = (self.dataset.fields.len(), self.dataset.history_length);
         Ok(UserModel { model: self.model, leaves, fields, history_length, device: self.device })
+    }
+
+    fn diverged(&self, task: &UserTask, method: &Method) -> PersonalizeError {
+        PersonalizeError::Diverged {
+            user: self.dataset.user_keys[task.user as usize].clone(),
+            method: method.name.clone(),
+            learning_rate: self.config.optimizer.learning_rate,
+        }
     }
 
     /// Logits of each user's samples to rank, and the number of users with a clamped local CTR.

@@ -2,6 +2,7 @@
 
 use candle_core::{Device, Result, Tensor, bail};
 use ctr_nn::{Batch, Context, CtrModel, Leaves, PADDING_ROW};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// The model that one user's device holds: the cloud's tables with the user's own rows in place, and the user's dense
@@ -13,6 +14,10 @@ pub struct UserModel<'a> {
     pub(crate) history_length: usize,
     pub(crate) device: &'a Device,
 }
+
+/// Least values (of [`CtrModel::values_per_sample`]) and candidates of a part of a request.
+const VALUES_PER_PIECE: usize = 1 << 14;
+const CANDIDATES_PER_PIECE: usize = 24;
 
 impl UserModel<'_> {
     /// The copy's values by name, tables whole.
@@ -31,6 +36,23 @@ impl UserModel<'_> {
         if ids.is_empty() || !ids.len().is_multiple_of(self.fields) {
             bail!("{} ids are no whole number of candidates of {} fields", ids.len(), self.fields);
         }
+        let candidates = ids.len() / self.fields;
+        let pieces = if self.device.is_cpu() { self.pieces(candidates) } else { 1 };
+        if pieces == 1 {
+            return self.score_piece(ids, history);
+        }
+        let pieces = ids.par_chunks(candidates.div_ceil(pieces) * self.fields);
+        Ok(pieces.map(|ids| self.score_piece(ids, history)).collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    /// Parts of a request that are scored in parallel on the caller's rayon pool: as many as have work enough to be worth a
+    /// hand-over to another thread. They depend on the model and the request only, so the number of threads changes nothing.
+    fn pieces(&self, candidates: usize) -> usize {
+        let of_work = candidates * self.model.values_per_sample() / VALUES_PER_PIECE;
+        of_work.min(candidates / CANDIDATES_PER_PIECE).max(1)
+    }
+
+    fn score_piece(&self, ids: &[u32], history: &[u32]) -> Result<Vec<f32>> {
         let candidates = ids.len() / self.fields;
         let ids = Tensor::from_slice(ids, (1, candidates, self.fields), self.device)?;
         let (history, history_mask) = if self.model.uses_history() {

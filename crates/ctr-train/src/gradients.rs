@@ -47,7 +47,7 @@ impl GradientJob<'_> {
     }
 
     fn shard(&self, samples: &[u32], batch_len: usize, stream: u64) -> Result<BatchGradients> {
-        let batch = build_batch(self.dataset, samples, self.model.uses_history(), self.device, |id| id)?;
+        let batch = build_batch(self.dataset, samples, self.model.uses_history(), self.device)?;
         let mut leaves = Leaves::default();
         let mut trained = Vec::new();
         for spec in self.parameters.specs() {

@@ -9,7 +9,6 @@ mod predict;
 mod schedule;
 mod train;
 
-pub use batches::build_batch;
 pub use config::{EmbeddingUpdate, Monitor, TrainingConfig};
 pub use error::TrainError;
 pub use predict::predict;

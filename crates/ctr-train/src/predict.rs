@@ -27,7 +27,7 @@ pub fn predict(
     let chunks: Result<Vec<Vec<f32>>> = samples
         .par_chunks(CHUNK)
         .map(|chunk| {
-            let batch = build_batch(dataset, chunk, model.uses_history(), device, |id| id)?;
+            let batch = build_batch(dataset, chunk, model.uses_history(), device)?;
             model.forward(&leaves, &batch, &mut Context::inference())?.flatten_all()?.to_vec1::<f32>()
         })
         .collect();

@@ -81,7 +81,7 @@ pub fn train(
     let parameters = Parameters::initialize(model.parameters(), seed, device)?;
     let mut run = Run {
         fingerprint: format!(
-            "{} {} {identity} {} seed {seed}",
+            "state {STATE_VERSION} {} {} {identity} {} seed {seed}",
             dataset.facts.dataset_hash,
             dataset.facts.split_hash,
             serde_json::to_string(config).map_err(candle_core::Error::wrap)?
@@ -164,6 +164,9 @@ pub fn epoch_order(samples: &[u32], seed: u64, epoch: usize) -> Vec<u32> {
     order.shuffle(&mut seeded_rng(seed, "epoch order", epoch as u64));
     order
 }
+
+/// Raised whenever the layout of the optimizers' state changes, so that an older checkpoint is refused by its fingerprint.
+const STATE_VERSION: u32 = 2;
 
 /// What changes while a model trains.
 struct Run<'a> {

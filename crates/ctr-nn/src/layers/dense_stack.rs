@@ -98,7 +98,11 @@ impl DenseStack<'_> {
 fn parameter(leaves: &Leaves, layer: &Linear, part: &str) -> Result<Parameter> {
     let name = format!("{}.{part}", layer.name);
     let leaf = leaves.get(&name)?;
-    let value = leaf.detach().contiguous()?;
+    // A step of descent on a copy would be lost.
+    if !leaf.is_contiguous() {
+        bail!("`{name}` is not contiguous")
+    }
+    let value = leaf.detach();
     Ok(Parameter { name: leaf.is_variable().then_some(name), value })
 }
 

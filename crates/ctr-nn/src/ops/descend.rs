@@ -55,6 +55,9 @@ impl InplaceOp3 for Descend {
             let (input, grad) = (input_layout.shape(), grad_layout.shape());
             bail!("descend: {input:?} and {grad:?} do not fit {:?}", weight_layout.shape());
         }
+        if rows * columns * batch == 0 {
+            return Ok(());
+        }
         let weight = f32_slice_mut(self.name(), weight, weight_layout)?;
         let input = f32_slice(self.name(), input, input_layout)?;
         let grad = f32_slice(self.name(), grad, grad_layout)?;

@@ -13,7 +13,7 @@ pub const PADDING_ROW: u32 = u32::MAX;
 ///
 /// # Errors
 /// If the table is not of rank 2 or an id is out of range.
-pub fn gather_rows(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
+pub(crate) fn gather_rows(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
     let (_, dim) = table.dims2()?;
     let mut shape = ids.dims().to_vec();
     shape.push(dim);
@@ -98,9 +98,9 @@ pub(crate) fn scatter_add_rows(values: &Tensor, ids: &Tensor, rows: usize) -> Re
 /// # Errors
 /// If an id is out of range.
 pub fn gather_rows_as_variable(table: &Tensor, ids: &Tensor) -> Result<Var> {
-    let table = table.detach();
+    let (table, ids) = (table.detach().contiguous()?, ids.contiguous()?);
     if !table.device().is_cpu() {
-        return Var::from_tensor(&gather_rows(&table, ids)?);
+        return Var::from_tensor(&gather_rows(&table, &ids)?);
     }
     let (storage, layout) = table.storage_and_layout();
     let (ids_storage, ids_layout) = ids.storage_and_layout();
@@ -120,6 +120,9 @@ pub fn gather_rows_as_variable(table: &Tensor, ids: &Tensor) -> Result<Var> {
 /// # Errors
 /// If the memory cannot be had.
 pub fn repeat_as_variable(values: &Tensor, count: usize) -> Result<Var> {
+    if values.rank() == 0 {
+        bail!("repeat_as_variable: a scalar has no first dimension");
+    }
     let mut repeats = vec![1; values.rank()];
     repeats[0] = count;
     let (storage, layout) = values.storage_and_layout();
@@ -175,19 +178,21 @@ mod tests {
     #[test]
     fn equals_index_select() -> Result<()> {
         let device = Device::Cpu;
-        let values: Vec<f32> = (0..21).map(|i| (i as f32 * 0.7).sin()).collect();
-        let table = Var::from_tensor(&Tensor::from_vec(values, (7, 3), &device)?)?;
-        let ids = Tensor::new(&[[4u32, 0, 4], [6, PADDING_ROW, 0]], &device)?;
-        let slope = Tensor::arange(0f32, 18., &device)?.reshape((2, 3, 3))?;
+        for dim in [1, 3, 8, 16, 32] {
+            let values: Vec<f32> = (0..7 * dim).map(|i| (i as f32 * 0.7).sin()).collect();
+            let table = Var::from_tensor(&Tensor::from_vec(values, (7, dim), &device)?)?;
+            let ids = Tensor::new(&[[4u32, 0, 4], [6, PADDING_ROW, 0]], &device)?;
+            let slope = Tensor::arange(0f32, (6 * dim) as f32, &device)?.reshape((2, 3, dim))?;
 
-        let fused = gather_rows(table.as_tensor(), &ids)?;
-        let plain = table.index_select(&ids.flatten_all()?, 0)?.reshape((2, 3, 3))?;
-        assert_eq!(fused.to_vec3::<f32>()?, plain.to_vec3::<f32>()?);
+            let fused = gather_rows(table.as_tensor(), &ids)?;
+            let plain = table.index_select(&ids.flatten_all()?, 0)?.reshape((2, 3, dim))?;
+            assert_eq!(fused.to_vec3::<f32>()?, plain.to_vec3::<f32>()?);
 
-        let fused_grads = (fused * &slope)?.sum_all()?.backward()?;
-        let plain_grads = (plain * &slope)?.sum_all()?.backward()?;
-        let grad = |grads: &candle_core::backprop::GradStore| grads.get(&table).map(|g| g.to_vec2::<f32>());
-        assert_eq!(grad(&fused_grads).transpose()?, grad(&plain_grads).transpose()?);
+            let fused_grads = (fused * &slope)?.sum_all()?.backward()?;
+            let plain_grads = (plain * &slope)?.sum_all()?.backward()?;
+            let grad = |grads: &candle_core::backprop::GradStore| grads.get(&table).map(|g| g.to_vec2::<f32>());
+            assert_eq!(grad(&fused_grads).transpose()?, grad(&plain_grads).transpose()?);
+        }
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! Fused tensor operations.
 //!
-//! candle has each of these as a chain of allocating passes. On the CPU one pass does; on other devices the chain of
-//! plain candle operations is what runs; the in-place operations are for the CPU only, and their callers see to it. Every fused operation is tested against its plain twin.
+//! candle has each of these as a chain of allocating passes. On the CPU one pass does. On other devices the chain of plain
+//! candle operations is what runs; operations in place are for the CPU only, and their callers see to it. Every fused
+//! operation is tested against its plain twin.
 
 mod affine;
 mod bce_with_logits;
@@ -29,8 +30,8 @@ pub use bias_activation::{bias_add, bias_relu};
 pub(crate) use descend::{descend, descend_by};
 pub(crate) use dice::dice;
 pub use fm_interaction::{add_fm_interaction_grad, fm_interaction, fm_interaction_grad};
-pub(crate) use gather_rows::scatter_add_rows;
-pub use gather_rows::{PADDING_ROW, gather_rows, gather_rows_as_variable, repeat_as_variable};
+pub use gather_rows::{PADDING_ROW, gather_rows_as_variable, repeat_as_variable};
+pub(crate) use gather_rows::{gather_rows, scatter_add_rows};
 pub(crate) use in_place::in_place;
 pub use interact_keys::interact_keys;
 pub(crate) use optimizer_update::Update;
