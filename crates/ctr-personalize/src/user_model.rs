@@ -16,7 +16,7 @@ pub struct UserModel<'a> {
 }
 
 /// Least values (of [`CtrModel::values_per_sample`]) and candidates of a part of a request.
-const VALUES_PER_PIECE: usize = 1 << 14;
+const VALUES_PER_PIECE: usize = 1 << 17;
 const CANDIDATES_PER_PIECE: usize = 24;
 
 impl UserModel<'_> {

@@ -242,8 +242,8 @@ fn a_request_gets_the_engines_scores<C: ModelConfig>() {
         let user_model = tuner.user_model(task, &none, 1).expect("a model");
         for (&sample, expected) in task.judged.iter().zip(&tuned[range]) {
             let ids = dataset.sample_ids(sample as usize);
-            // A hundred are scored in parts by all models but the smallest.
-            for count in [1, 3, 100] {
+            // A thousand are scored in parts by all models but the smallest.
+            for count in [1, 3, 1000] {
                 let scores = user_model.score(&ids.repeat(count), dataset.history(sample as usize)).expect("scores");
                 assert_eq!(scores.len(), count);
                 for score in scores {
