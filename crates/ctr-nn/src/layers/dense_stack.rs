@@ -109,11 +109,12 @@ fn parameter(leaves: &Leaves, layer: &Linear, part: &str) -> Result<Parameter> {
 /// From the gradient of the last step's output to that of the first one's input.
 fn backward(done: &[Done], grad: &Tensor, direct: &DirectGradients) -> Result<Tensor> {
     let mut grad = grad.clone();
-    for step in done.iter().rev() {
+    for (position, step) in done.iter().enumerate().rev() {
         grad = match step {
             Done::Linear { input, weight, bias } => {
+                let is_rectified = position > 0 && matches!(done[position - 1], Done::Relu { .. });
                 // Before the weight may take its step.
-                let of_input = grad.matmul(&weight.value.transpose(1, 2)?)?;
+                let of_input = ops::input_gradient(&grad, &weight.value, is_rectified.then_some(input))?;
                 if let Some(name) = &weight.name {
                     direct.add_product(name, &weight.value, input, &grad)?;
                 }
@@ -122,6 +123,8 @@ fn backward(done: &[Done], grad: &Tensor, direct: &DirectGradients) -> Result<Te
                 }
                 of_input
             }
+            // The gradient of the next step's input is masked already.
+            Done::Relu { .. } if matches!(done.get(position + 1), Some(Done::Linear { .. })) => grad,
             Done::Relu { output } => ops::mask_positive(&grad, output)?,
             Done::Prelu { input, alpha } => {
                 let (of_input, of_alpha) = ops::prelu_backward(&grad, input, &alpha.value)?;

@@ -12,6 +12,7 @@ mod dice;
 mod fm_interaction;
 mod gather_rows;
 mod in_place;
+mod input_gradient;
 mod interact_keys;
 mod optimizer_update;
 mod precomputed;
@@ -33,6 +34,7 @@ pub use fm_interaction::{add_fm_interaction_grad, fm_interaction, fm_interaction
 pub use gather_rows::{PADDING_ROW, gather_rows_as_variable, repeat_as_variable};
 pub(crate) use gather_rows::{gather_rows, scatter_add_rows};
 pub(crate) use in_place::in_place;
+pub(crate) use input_gradient::input_gradient;
 pub use interact_keys::interact_keys;
 pub(crate) use optimizer_update::Update;
 pub use precomputed::Backward;
