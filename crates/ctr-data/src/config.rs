@@ -11,7 +11,7 @@ use crate::{DataError, SyntheticConfig};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetConfig {
-    /// `synthetic`, `movielens-100k`, `movielens-1m` or `kuairand-pure`.
+    /// A name of [`crate::known_names`].
     pub name: String,
     /// Folder that holds one subfolder per dataset name. Absent: the environment variable `CTRBENCH_DATA`.
     #[serde(default)]
@@ -59,6 +59,8 @@ pub enum SplitRule {
     GlobalTemporal,
     /// Each user's samples are shuffled by `split_seed`, then cut.
     UserRandom,
+    /// The parts that the dataset was published in.
+    Published,
 }
 
 impl fmt::Display for SplitRule {
@@ -67,6 +69,7 @@ impl fmt::Display for SplitRule {
             SplitRule::UserTemporal => "user-temporal",
             SplitRule::GlobalTemporal => "global-temporal",
             SplitRule::UserRandom => "user-random",
+            SplitRule::Published => "published",
         })
     }
 }

@@ -2,15 +2,16 @@
 
 use serde::Deserialize;
 
-use crate::DataError;
 use crate::transform::Transform;
+use crate::{DataError, Split};
 
 /// Name and descriptor text of every dataset.
-const EMBEDDED: [(&str, &str); 4] = [
+const EMBEDDED: [(&str, &str); 5] = [
     ("synthetic", include_str!("../../../datasets/synthetic.toml")),
     ("movielens-100k", include_str!("../../../datasets/movielens-100k.toml")),
     ("movielens-1m", include_str!("../../../datasets/movielens-1m.toml")),
     ("kuairand-pure", include_str!("../../../datasets/kuairand-pure.toml")),
+    ("frappe", include_str!("../../../datasets/frappe.toml")),
 ];
 
 /// Names of the datasets that [`crate::load`] knows.
@@ -52,8 +53,8 @@ pub(crate) struct Source {
     pub clock_range: Option<[i64; 2]>,
     pub label: LabelRule,
     pub log: LogFile,
-    pub users: EntityFile,
-    pub items: EntityFile,
+    pub users: Option<EntityFile>,
+    pub items: Option<EntityFile>,
     pub earlier: Option<EarlierFile>,
     pub fields: Vec<FieldRule>,
 }
@@ -75,11 +76,22 @@ pub(crate) struct LogFile {
     pub file: DelimitedFile,
     pub user: String,
     pub item: String,
-    pub time: String,
+    /// Absent where the source has no time: rows keep the order of the file.
+    pub time: Option<String>,
     pub time_unit: String,
     /// Keep only the first of the rows that share user, item and time.
     #[serde(default)]
     pub drop_repeats: bool,
+    /// The published split, where there is one; `file` then holds the training part.
+    pub held_out: Option<HeldOutFiles>,
+}
+
+/// Paths of files that are like the log's own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HeldOutFiles {
+    pub validation: String,
+    pub test: String,
 }
 
 /// Attributes of users or of items, one row each.
@@ -131,6 +143,17 @@ pub(crate) struct DelimitedFile {
     pub columns: Vec<ColumnRule>,
     #[serde(default)]
     pub optional: bool,
+    /// What is read, with a warning, where `path` is absent.
+    pub stand_in: Option<StandIn>,
+}
+
+/// A file that is not the official one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StandIn {
+    pub path: String,
+    /// How it differs.
+    pub warning: String,
 }
 
 /// Character encoding of a file.
@@ -187,9 +210,23 @@ impl Descriptor {
 
 impl Source {
     /// Every file, in a fixed order.
-    pub fn files(&self) -> Vec<&DelimitedFile> {
-        let mut files = vec![&self.log.file, &self.users.file, &self.items.file];
-        files.extend(self.earlier.as_ref().map(|earlier| &earlier.file));
+    pub fn files(&self) -> Vec<DelimitedFile> {
+        let mut files: Vec<DelimitedFile> = self.log.files().into_iter().map(|(_, file)| file).collect();
+        files.extend([&self.users, &self.items].into_iter().flatten().map(|entity| entity.file.clone()));
+        files.extend(self.earlier.as_ref().map(|earlier| earlier.file.clone()));
+        files
+    }
+}
+
+impl LogFile {
+    /// The files of the log with their part of the published split; without one, one file that is not cut yet.
+    pub fn files(&self) -> Vec<(Split, DelimitedFile)> {
+        let mut files = vec![(Split::Train, self.file.clone())];
+        if let Some(HeldOutFiles { validation, test }) = &self.held_out {
+            for (part, path) in [(Split::Validation, validation), (Split::Test, test)] {
+                files.push((part, DelimitedFile { path: path.clone(), stand_in: None, ..self.file.clone() }));
+            }
+        }
         files
     }
 }
@@ -206,8 +243,8 @@ mod tests {
             let Some(source) = descriptor.source else { continue };
             for field in &source.fields {
                 let file = match field.of {
-                    Owner::User => &source.users.file,
-                    Owner::Item => &source.items.file,
+                    Owner::User => &source.users.as_ref().expect("users").file,
+                    Owner::Item => &source.items.as_ref().expect("items").file,
                     Owner::Row => &source.log.file,
                 };
                 for column in &field.columns {
@@ -222,7 +259,7 @@ mod tests {
         let message = Descriptor::find("movielens").unwrap_err().to_string();
         assert_eq!(
             message,
-            "unknown dataset 'movielens'; known: synthetic, movielens-100k, movielens-1m, kuairand-pure"
+            "unknown dataset 'movielens'; known: synthetic, movielens-100k, movielens-1m, kuairand-pure, frappe"
         );
     }
 }

@@ -74,6 +74,9 @@ pub(crate) fn split_rule(config: &DatasetConfig) -> String {
         SplitRule::UserRandom => format!(", seed {}", config.split_seed),
         _ => String::new(),
     };
+    if config.split == SplitRule::Published {
+        return config.split.to_string();
+    }
     format!("{}, test {}, validation {}{seed}", config.split, config.test_fraction, config.validation_fraction)
 }
 

@@ -22,7 +22,11 @@ impl fmt::Display for Facts {
         row(f, "users with >= 20 rows", format!("{raw} in the log, {kept} after dropping repeats"))?;
         let rates = format!("{:.4} in the log, {:.4} of samples", self.raw_positive_rate, self.positive_rate);
         row(f, "positive rate", rates)?;
-        row(f, "time", format!("{} to {} ({})", self.first_time, self.last_time, self.time_unit))?;
+        let time = match self.time_unit.as_str() {
+            "none" => "none: rows keep the order of the files".to_owned(),
+            unit => format!("{} to {} ({unit})", self.first_time, self.last_time),
+        };
+        row(f, "time", time)?;
         let empty = grouped(self.samples_without_history);
         row(f, "history", format!("{:.2} items on average, {empty} samples without", self.mean_history_length))?;
         if let Some(auc) = self.bayes_auc {

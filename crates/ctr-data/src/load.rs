@@ -39,6 +39,15 @@ pub(crate) fn load_with(
         let remedy = format!("{name} has clicks, not ratings: remove positive_rating");
         return Err(config::invalid("positive_rating", threshold, &remedy));
     }
+    let is_published = descriptor.source.as_ref().is_some_and(|source| source.log.held_out.is_some());
+    if is_published != (config.split == SplitRule::Published) {
+        let remedy = if is_published {
+            format!("{name} has a published split and no time: set split = \"published\"")
+        } else {
+            format!("{name} was not published in parts: choose user-temporal, global-temporal or user-random")
+        };
+        return Err(config::invalid("split", config.split, &remedy));
+    }
     let folder = match &descriptor.source {
         Some(_) => Some(Folder::find(config, descriptor, data_variable)?),
         None => None,
@@ -88,7 +97,7 @@ pub(crate) fn load_with(
 fn source_files(source: &Source, folder: &Folder, progress: &(dyn Fn(&str) + Sync)) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     for file in source.files() {
-        match folder.file(file)? {
+        match folder.file(&file)? {
             Some(path) => files.push(path),
             None => progress(&format!("warning: {} is absent; going on without it", file.path)),
         }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::Split;
+
 /// Impressions of all users with their attributes, sorted by user, then time, then order in the file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Log {
@@ -12,6 +14,8 @@ pub(crate) struct Log {
     pub time: Vec<i64>,
     pub label: Vec<u8>,
     pub true_probability: Option<Vec<f32>>,
+    /// Part of the published split, by row; empty where there is none.
+    pub published: Vec<Split>,
     /// Input fields; the first is the item itself.
     pub columns: Vec<Column>,
     /// What each user saw before the log starts, by user index; empty if nothing is known of any user.

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::descriptor::{Descriptor, EarlierFile, FieldRule, Owner, Source};
+use crate::descriptor::{Descriptor, EarlierFile, EntityFile, FieldRule, Owner, Source};
 use crate::log::{Codes, Column, Earlier, Log, Origin, runs};
 use crate::scan::read_table;
 use crate::source::Folder;
 use crate::table::Table;
 use crate::transform::MISSING;
-use crate::{DataError, DatasetConfig};
+use crate::{DataError, DatasetConfig, Split};
 
 /// Reads all files of `folder` and puts the rows in order.
 pub(crate) fn read_log(
@@ -17,9 +17,10 @@ pub(crate) fn read_log(
     source: &Source,
     folder: &Folder,
 ) -> Result<Log, DataError> {
-    let table = read_table(&required(folder, &source.log.file)?, &source.log.file)?;
+    let (table, raw_parts, warnings) = read_parts(folder, source)?;
     let (raw_users, raw_items) = (table.ints(&source.log.user)?, table.ints(&source.log.item)?);
-    let raw_times = table.ints(&source.log.time)?;
+    let no_times = vec![0; if source.log.time.is_none() { table.rows() } else { 0 }];
+    let raw_times = source.log.time.as_ref().map_or(Ok(&no_times[..]), |time| table.ints(time))?;
     let (raw_labels, label_rule) = labels(config, source, &table)?;
 
     let users = distinct(raw_users.iter().copied());
@@ -46,18 +47,18 @@ pub(crate) fn read_log(
         raw_rows: order.len(),
         raw_positive_rate: raw_labels.iter().map(|&label| f64::from(label)).sum::<f64>() / raw_labels.len() as f64,
         users_with_20_raw_rows: rows_of_users.iter().filter(|&&rows| rows >= 20).count(),
+        warnings,
         ..Origin::default()
     };
     if source.log.drop_repeats {
         drop_repeats(&mut log, &mut order);
     }
     log.label = order.iter().map(|&row| raw_labels[row as usize]).collect();
+    log.published = order.iter().filter_map(|&row| raw_parts.get(row as usize).copied()).collect();
 
-    let user_table = read_table(&required(folder, &source.users.file)?, &source.users.file)?;
-    let item_table = read_table(&required(folder, &source.items.file)?, &source.items.file)?;
-    log.origin.items_listed = Some(item_table.rows());
-    let user_rows = rows_by_key(&users, user_table.ints(&source.users.key)?);
-    let item_rows = rows_by_key(&items, item_table.ints(&source.items.key)?);
+    let of_users = source.users.as_ref().map(|file| Attributes::read(folder, file, &users)).transpose()?;
+    let of_items = source.items.as_ref().map(|file| Attributes::read(folder, file, &items)).transpose()?;
+    log.origin.items_listed = of_items.as_ref().map(|attributes| attributes.table.rows());
     let log_rows: Vec<Option<usize>> = order.iter().map(|&row| Some(row as usize)).collect();
     drop(order);
 
@@ -68,8 +69,8 @@ pub(crate) fn read_log(
     });
     for rule in &source.fields {
         let (codes, dictionary) = match rule.of {
-            Owner::User => categories(rule, &user_table, &user_rows)?,
-            Owner::Item => categories(rule, &item_table, &item_rows)?,
+            Owner::User => attributes(rule, of_users.as_ref(), users.len())?,
+            Owner::Item => attributes(rule, of_items.as_ref(), items.len())?,
             Owner::Row => categories(rule, &table, &log_rows)?,
         };
         let codes = match rule.of {
@@ -90,6 +91,55 @@ pub(crate) fn read_log(
     }
     compare_with_published(descriptor, &mut log);
     Ok(log)
+}
+
+/// All rows of the log, the part of the published split of each (empty where there is none), and warnings about files that
+/// stand in for others.
+fn read_parts(folder: &Folder, source: &Source) -> Result<(Table, Vec<Split>, Vec<String>), DataError> {
+    let (mut whole, mut parts, mut warnings): (Option<Table>, Vec<Split>, Vec<String>) = (None, Vec::new(), Vec::new());
+    for (part, file) in source.log.files() {
+        let path = required(folder, &file)?;
+        if let Some(stand_in) = file.stand_in.as_ref().filter(|stand_in| path.ends_with(&stand_in.path)) {
+            warnings.push(format!("{} stands in for {}: {}", stand_in.path, file.path, stand_in.warning));
+        }
+        let table = read_table(&path, &file)?;
+        parts.resize(parts.len() + table.rows(), part);
+        match &mut whole {
+            Some(whole) => whole.append(table),
+            None => whole = Some(table),
+        }
+    }
+    if source.log.held_out.is_none() {
+        parts.clear();
+    }
+    let whole = whole.ok_or_else(|| DataError::EmptyFile { file: source.log.file.path.clone().into() })?;
+    Ok((whole, parts, warnings))
+}
+
+/// Attributes of users or items, and the row of each.
+struct Attributes {
+    table: Table,
+    rows: Vec<Option<usize>>,
+}
+
+impl Attributes {
+    fn read(folder: &Folder, file: &EntityFile, keys: &[i64]) -> Result<Self, DataError> {
+        let table = read_table(&required(folder, &file.file)?, &file.file)?;
+        let rows = rows_by_key(keys, table.ints(&file.key)?);
+        Ok(Self { table, rows })
+    }
+}
+
+/// Codes and dictionary of a field of users or items; without a file of them everything is missing.
+fn attributes(
+    rule: &FieldRule,
+    attributes: Option<&Attributes>,
+    entities: usize,
+) -> Result<(Vec<u32>, Vec<String>), DataError> {
+    match attributes {
+        Some(Attributes { table, rows }) => categories(rule, table, rows),
+        None => Ok((vec![0; entities], vec![MISSING.to_owned()])),
+    }
 }
 
 fn required(folder: &Folder, file: &crate::descriptor::DelimitedFile) -> Result<PathBuf, DataError> {

@@ -37,14 +37,17 @@ impl Folder {
         if folder.path.is_dir() { Ok(folder) } else { Err(folder.missing(&folder.path)) }
     }
 
-    /// Path of `file`; nothing if it is optional and absent.
+    /// Path of `file`, or of what stands in for it; nothing if it is optional and absent.
     ///
     /// # Errors
     /// [`DataError::MissingFile`] if it is absent and needed.
     pub fn file(&self, file: &DelimitedFile) -> Result<Option<PathBuf>, DataError> {
         let path = self.path.join(&file.path);
+        let stand_in = file.stand_in.as_ref().map(|stand_in| self.path.join(&stand_in.path));
         if path.is_file() {
             Ok(Some(path))
+        } else if let Some(stand_in) = stand_in.filter(|path| path.is_file()) {
+            Ok(Some(stand_in))
         } else if file.optional {
             Ok(None)
         } else {

@@ -13,6 +13,7 @@ pub(crate) fn assign(config: &DatasetConfig, log: &Log) -> Vec<Split> {
         SplitRule::UserTemporal => by_user(config, log, None),
         SplitRule::UserRandom => by_user(config, log, Some(config.split_seed)),
         SplitRule::GlobalTemporal => by_time(config, &log.time),
+        SplitRule::Published => log.published.clone(),
     }
 }
 

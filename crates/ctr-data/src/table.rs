@@ -62,6 +62,8 @@ pub(crate) fn check_bit(kind: ColumnType, value: i64) -> Result<(), &'static str
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Table {
     path: PathBuf,
+    /// First row and path of every file that was appended.
+    appended: Vec<(usize, PathBuf)>,
     header: bool,
     names: Vec<String>,
     columns: Vec<Values>,
@@ -71,8 +73,22 @@ impl Table {
     /// A table of the columns that `file` asks for, in its order.
     pub fn new(path: &Path, file: &DelimitedFile, columns: Vec<Values>) -> Result<Table, DataError> {
         let names = file.columns.iter().map(|column| column.name.clone()).collect();
-        let table = Table { path: path.to_owned(), header: file.header, names, columns };
+        let table = Table { path: path.to_owned(), appended: Vec::new(), header: file.header, names, columns };
         if table.rows() == 0 { Err(DataError::EmptyFile { file: table.path }) } else { Ok(table) }
+    }
+
+    /// Adds the rows of a table of the same columns. Messages about a cell of theirs name their own file and line.
+    pub fn append(&mut self, other: Table) {
+        self.appended.push((self.rows(), other.path));
+        for (values, more) in self.columns.iter_mut().zip(other.columns) {
+            match (values, more) {
+                (Values::Int(values), Values::Int(more)) => values.extend(more),
+                (Values::Number(values), Values::Number(more)) => values.extend(more),
+                (Values::Text(values), Values::Text(more)) => values.extend(more),
+                // Both were read by the same rules.
+                _ => {}
+            }
+        }
     }
 
     /// Number of rows.
@@ -117,9 +133,11 @@ impl Table {
 
     /// The error for a cell whose value cannot be used.
     pub fn malformed(&self, row: usize, column: &str, value: &str, remedy: &str) -> DataError {
+        let later = self.appended.iter().rev().find(|(first, _)| row >= *first);
+        let (first, path) = later.map_or((0, &self.path), |(first, path)| (*first, path));
         DataError::Malformed {
-            file: self.path.clone(),
-            line: row as u64 + 1 + u64::from(self.header),
+            file: path.clone(),
+            line: (row - first) as u64 + 1 + u64::from(self.header),
             column: column.to_owned(),
             value: value.to_owned(),
             remedy: remedy.to_owned(),

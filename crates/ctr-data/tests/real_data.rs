@@ -140,3 +140,17 @@ fn a_global_cut_is_refused_where_the_time_column_is_order_only() {
         Err(error) => assert!(error.to_string().contains("carries order only"), "{error}"),
     }
 }
+
+#[test]
+fn frappe_has_its_published_split() {
+    let Some(dataset) = load_real("frappe", |config| config.split = SplitRule::Published) else { return };
+    let facts = &dataset.facts;
+    // 957 users, 4,082 items, 288,609 rows: arXiv 1708.05027, section 5.1; parts and their positives: BARS, Frappe_x1.
+    assert_eq!((facts.users, facts.items, facts.rows), (957, 4082, 288_609));
+    let parts = [&facts.train, &facts.validation, &facts.test];
+    assert_eq!(parts.map(|part| part.rows), [202_027, 57_722, 28_860]);
+    assert_eq!(parts.map(|part| (part.positive_rate * part.rows as f64).round()), [67_604.0, 19_063.0, 9_536.0]);
+    assert_eq!(dataset.fields.len(), 10);
+    assert_eq!(facts.time_unit, "none");
+    assert!(dataset.samples.history_range.iter().all(|(start, end)| start == end), "no history without times");
+}

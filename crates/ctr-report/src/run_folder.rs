@@ -16,6 +16,7 @@ use crate::{ReportError, RunRecord, UserRows, plot, write_timings, write_users};
 /// - `run.json`: everything measured ([`RunRecord`])
 /// - `users.parquet`, `timings.parquet`: per user
 /// - `excluded-users-<protocol>.csv`: users that were not fine-tuned, with the reason
+/// - `tables/cloud.md`, `.csv`, `.json`: the cloud models on the whole judged part
 /// - `tables/<protocol>.md`, `.csv`, `.json`
 /// - `plots/*.svg`, `.png`
 #[derive(Debug, Clone)]
@@ -108,12 +109,12 @@ impl RunFolder {
         write_bytes(&self.path.join(format!("excluded-users-{protocol}.csv")), csv.as_bytes())
     }
 
-    /// Writes one table per protocol and format into `tables/`.
+    /// Writes the table of the cloud models and one per protocol, in every format, into `tables/`.
     ///
     /// # Errors
     /// A file that cannot be written.
     pub fn write_tables(&self, record: &RunRecord) -> Result<(), ReportError> {
-        for comparison in Comparison::by_protocol(record) {
+        for comparison in [Comparison::of_cloud_models(record)].into_iter().chain(Comparison::by_protocol(record)) {
             for format in FILE_FORMATS {
                 let file = format!("tables/{}.{}", comparison.protocol, format.extension());
                 write_bytes(&self.path.join(file), format.render(&comparison)?.as_bytes())?;
@@ -155,7 +156,9 @@ impl RunFolder {
 /// The first file that cannot be written; those before it are complete.
 pub fn write_report(record: &RunRecord, users: &UserRows, folder: &RunFolder) -> Result<(), ReportError> {
     folder.write_record(record)?;
-    folder.write_users(users)?;
+    if !users.blocks().is_empty() {
+        folder.write_users(users)?;
+    }
     folder.write_tables(record)?;
     folder.write_plots(record, users)
 }

@@ -19,6 +19,9 @@ pub struct TrainingConfig {
     pub l2_dense: f64,
     /// Which table rows a step updates.
     pub embedding_update: EmbeddingUpdate,
+    /// Largest norm of all gradients taken together, L2 included; larger ones are scaled down to it. Absent: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_gradient_norm: Option<f64>,
     /// What early stopping watches on the validation part.
     pub monitor: Monitor,
     /// Epochs without improvement before training stops; the best epoch is kept.
@@ -39,6 +42,7 @@ impl Default for TrainingConfig {
             l2_embedding: 0.0,
             l2_dense: 0.0,
             embedding_update: EmbeddingUpdate::Touched,
+            max_gradient_norm: None,
             monitor: Monitor::Auc,
             patience: 1,
             learning_rate_factor: 1.0,
@@ -84,6 +88,14 @@ impl TrainingConfig {
         for (name, value) in [("l2_embedding", self.l2_embedding), ("l2_dense", self.l2_dense)] {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(format!("{name} is {value}; it must be at least 0"));
+            }
+        }
+        if let Some(norm) = self.max_gradient_norm {
+            if !(norm.is_finite() && norm > 0.0) {
+                return Err(format!("max_gradient_norm is {norm}; it must be positive"));
+            }
+            if self.embedding_update == EmbeddingUpdate::Touched {
+                return Err("max_gradient_norm is a norm over whole tables: set training.embedding_update = \"all\", or remove it".into());
             }
         }
         let factor = self.learning_rate_factor;

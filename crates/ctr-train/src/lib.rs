@@ -2,6 +2,7 @@
 
 mod batches;
 mod checkpoint;
+mod clip;
 mod config;
 mod error;
 mod gradients;

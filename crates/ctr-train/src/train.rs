@@ -3,6 +3,7 @@
 use crate::{
     EmbeddingUpdate, Monitor, TrainError, TrainingConfig,
     checkpoint::{Progress, State},
+    clip::clip_norm,
     gradients::{BatchGradients, GradientJob},
     predict,
     schedule::Schedule,
@@ -10,7 +11,7 @@ use crate::{
 use candle_core::{Device, Tensor, Var};
 use ctr_data::{Dataset, Split};
 use ctr_metrics::{Scored, gauc, logloss};
-use ctr_nn::{BatchNorm, CtrModel, Kind, Parameters, RowOrder, Rows, Step, seeded_rng};
+use ctr_nn::{BatchNorm, CtrModel, Kind, NormStatistics, Parameters, RowOrder, Rows, Step, seeded_rng};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path, time::Instant};
@@ -184,6 +185,15 @@ impl Run<'_> {
     fn apply(&self, gradients: BatchGradients, number: u64, learning_rate: f64) -> Result<(), TrainError> {
         let optimizer = &self.config.optimizer;
         let step = |l2| Step { number, learning_rate, l2 };
+        if let Some(max_norm) = self.config.max_gradient_norm {
+            let (names, mut grads): (Vec<&String>, Vec<Tensor>) = self.with_l2(&gradients)?.into_iter().unzip();
+            clip_norm(&mut grads, max_norm)?;
+            for (name, grad) in names.into_iter().zip(&grads) {
+                let (parameter, state) = (self.parameters.get(name)?, self.optimizer.get(name));
+                optimizer.step(parameter, grad, state, &Rows::All, &step(0.0))?;
+            }
+            return self.follow_statistics(gradients.norm_statistics);
+        }
         for (name, grad) in &gradients.dense {
             let (parameter, state) = (self.parameters.get(name)?, self.optimizer.get(name));
             optimizer.step(parameter, grad, state, &Rows::All, &step(self.config.l2_dense))?;
@@ -205,7 +215,27 @@ impl Run<'_> {
                 }
             }
         }
-        for seen in gradients.norm_statistics {
+        self.follow_statistics(gradients.norm_statistics)
+    }
+
+    /// Every parameter's gradient in its own shape, with that of the L2 terms.
+    fn with_l2<'b>(&self, gradients: &'b BatchGradients) -> Result<Vec<(&'b String, Tensor)>, TrainError> {
+        let add = |grad: &Tensor, parameter: &Tensor, l2: f64| grad + (parameter.detach() * l2)?;
+        let mut all = Vec::with_capacity(gradients.dense.len() + gradients.tables.len());
+        for (name, grad) in &gradients.dense {
+            all.push((name, add(grad, self.parameters.get(name)?, self.config.l2_dense)?));
+        }
+        for (name, grads) in &gradients.tables {
+            let parameter = self.parameters.get(name)?;
+            let grad = grads.to_dense(&RowOrder::new(grads)?, parameter.dim(0)?)?;
+            all.push((name, add(&grad, parameter, self.config.l2_embedding)?));
+        }
+        Ok(all)
+    }
+
+    /// Moves running statistics toward those of the batch.
+    fn follow_statistics(&self, statistics: Vec<NormStatistics>) -> Result<(), TrainError> {
+        for seen in statistics {
             for (part, batch) in [("running_mean", seen.mean), ("running_var", seen.variance)] {
                 let running = self.parameters.get(&format!("{}.{part}", seen.layer))?;
                 let kept = (running.as_tensor() * (1.0 - BatchNorm::MOMENTUM))?;

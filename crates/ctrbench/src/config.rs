@@ -37,7 +37,7 @@ pub struct RunConfig {
     /// Rows of the tables beside `cloud`.
     #[serde(default = "default_methods")]
     pub methods: Vec<String>,
-    /// Which local sets users have.
+    /// Which local sets users have; none: cloud models are trained and judged, and nothing is fine-tuned.
     #[serde(default = "default_protocols")]
     pub protocols: Vec<Protocol>,
     /// Part of the split on which models and methods are judged.
@@ -185,9 +185,7 @@ impl RunConfig {
         self.training.validate().map_err(|message| anyhow!("training.{message}"))?;
         self.fine_tuning.validate().map_err(|message| anyhow!("fine_tuning.{message}"))?;
         self.planted_drift.validate().map_err(|message| anyhow!("planted_drift.{message}"))?;
-        for (name, count) in
-            [("seeds", self.seeds.len()), ("models", self.models.len()), ("protocols", self.protocols.len())]
-        {
+        for (name, count) in [("seeds", self.seeds.len()), ("models", self.models.len())] {
             if count == 0 {
                 bail!("{name} is empty; give at least one");
             }

@@ -106,7 +106,25 @@ fn a_run_judged_on_the_validation_part_says_so_and_never_touches_the_test_part()
     assert_eq!(&model["metrics"]["auc"]["value"], chosen);
     assert_ne!(model["metrics"], test["models"][0]["metrics"]);
     let markdown = fs::read_to_string(runs[1].join("tables/planted-drift.md")).expect("a table");
-    assert!(markdown.starts_with("## Protocol: planted-drift, judged on the validation part"), "{markdown}");
+    assert!(markdown.starts_with("## Planted-drift protocol, judged on the validation part"), "{markdown}");
+}
+
+/// Without protocols nothing is fine-tuned: no user files, and one table, that of the cloud models.
+#[test]
+fn a_run_without_protocols_trains_cloud_models_only() {
+    let folder = TempDir::new().expect("a folder");
+    let output = tiny(folder.path()).args(["--seed", "1", "--set", "protocols=[]"]).output().expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let stdout = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(stdout.starts_with("cloud models, judged on the whole test part"), "{stdout}");
+    let run = &runs(folder.path())[0];
+    let record: serde_json::Value =
+        serde_json::from_slice(&fs::read(run.join("run.json")).expect("readable")).expect("JSON");
+    assert_eq!((&record["finished"], record["cells"].as_array().map(Vec::len)), (&true.into(), Some(0)));
+    let table = fs::read_to_string(run.join("tables/cloud.json")).expect("a table");
+    let table: serde_json::Value = serde_json::from_str(&table).expect("JSON");
+    assert_eq!(table["rows"][0]["metrics"]["auc"]["value"], record["models"][0]["metrics"]["auc"]["value"]);
+    assert!(!run.join("users.parquet").exists());
 }
 
 /// What `run.json` says of results, without times, memory and run id.

@@ -1,4 +1,4 @@
-//! The cells of a run, by protocol, averaged over seeds.
+//! The cells of a run, by protocol, and its cloud models, averaged over seeds.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use ctr_metrics::{Estimate, Metric, mean};
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Summary};
-use crate::{CellRecord, RunRecord};
+use crate::{CLOUD, CellRecord, ModelRecord, RunRecord};
 
-/// All models and methods under one protocol.
+/// All models and methods under one protocol, or all cloud models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// `natural` or `planted-drift`.
+    /// `natural` or `planted-drift`; `cloud` where nothing is fine-tuned and the whole part judges.
     pub protocol: String,
     /// Part of the split that judged: `test` or `validation`.
     pub judged_part: String,
@@ -48,7 +48,7 @@ impl Comparison {
             .map(|(protocol, cells)| Comparison {
                 protocol: protocol.to_owned(),
                 judged_part: record.judged_part.clone(),
-                bayes_auc: record.dataset["bayes_auc"].as_f64().filter(|_| record.judged_part == "test"),
+                bayes_auc: bayes_auc(record),
                 rows: in_order_of_appearance(cells, |cell| &cell.model)
                     .into_iter()
                     .flat_map(|(_, cells)| in_order_of_appearance(cells, |cell| &cell.method))
@@ -56,6 +56,42 @@ impl Comparison {
                     .collect(),
             })
             .collect()
+    }
+
+    /// The cloud models, judged on the whole part: users that are not fine-tuned included.
+    pub fn of_cloud_models(record: &RunRecord) -> Comparison {
+        let users = record.dataset[&record.judged_part]["users"].as_u64().unwrap_or(0);
+        let row = |(model, records): (&str, Vec<&ModelRecord>)| ComparisonRow {
+            model: model.to_owned(),
+            method: CLOUD.to_owned(),
+            seeds: records.iter().map(|record| record.seed).collect(),
+            users_evaluated: users as f64,
+            metrics: metrics_over_seeds(|name| {
+                records.iter().filter_map(|record| record.metrics.get(name).copied()).collect()
+            }),
+            change: BTreeMap::new(),
+            users_per_second: None,
+        };
+        Comparison {
+            protocol: CLOUD.to_owned(),
+            judged_part: record.judged_part.clone(),
+            bayes_auc: bayes_auc(record),
+            rows: in_order_of_appearance(&record.models, |model| &model.model).into_iter().map(row).collect(),
+        }
+    }
+
+    /// What is compared, in a few words.
+    pub fn heading(&self) -> String {
+        if self.protocol == CLOUD {
+            format!("cloud models, judged on the whole {} part", self.judged_part)
+        } else {
+            format!("{} protocol, judged on the {} part", self.protocol, self.judged_part)
+        }
+    }
+
+    /// Whether any row has a change from the cloud.
+    pub fn has_changes(&self) -> bool {
+        self.rows.iter().any(|row| !row.change.is_empty())
     }
 
     /// The models in order.
@@ -82,10 +118,7 @@ impl ComparisonRow {
         let collect = |name: &str, of: fn(&CellRecord) -> &BTreeMap<String, Estimate>| -> Vec<Estimate> {
             cells.iter().filter_map(|cell| of(cell).get(name).copied()).collect()
         };
-        let metrics: BTreeMap<Metric, Summary> = Metric::ALL
-            .into_iter()
-            .filter_map(|metric| Some((metric, Summary::over_seeds(&collect(metric.name(), |cell| &cell.metrics))?)))
-            .collect();
+        let metrics = metrics_over_seeds(|name| collect(name, |cell| &cell.metrics));
         let change = metrics
             .iter()
             .filter_map(|(&metric, summary)| {
@@ -106,16 +139,26 @@ impl ComparisonRow {
     }
 }
 
-/// Groups cells by a name, groups and members in order of first appearance.
-fn in_order_of_appearance<'a>(
-    cells: impl IntoIterator<Item = &'a CellRecord>,
-    name: fn(&CellRecord) -> &String,
-) -> Vec<(&'a str, Vec<&'a CellRecord>)> {
-    let mut groups: Vec<(&str, Vec<&CellRecord>)> = Vec::new();
-    for cell in cells {
-        match groups.iter_mut().find(|group| group.0 == name(cell)) {
-            Some(group) => group.1.push(cell),
-            None => groups.push((name(cell), vec![cell])),
+/// The ceiling of `auc` on the judged part, where it is known.
+fn bayes_auc(record: &RunRecord) -> Option<f64> {
+    record.dataset["bayes_auc"].as_f64().filter(|_| record.judged_part == "test")
+}
+
+/// Every metric that any seed has; `of` gives those of one name.
+fn metrics_over_seeds(of: impl Fn(&str) -> Vec<Estimate>) -> BTreeMap<Metric, Summary> {
+    Metric::ALL.into_iter().filter_map(|metric| Some((metric, Summary::over_seeds(&of(metric.name()))?))).collect()
+}
+
+/// Groups records by a name, groups and members in order of first appearance.
+fn in_order_of_appearance<'a, T>(
+    records: impl IntoIterator<Item = &'a T>,
+    name: fn(&T) -> &String,
+) -> Vec<(&'a str, Vec<&'a T>)> {
+    let mut groups: Vec<(&str, Vec<&T>)> = Vec::new();
+    for record in records {
+        match groups.iter_mut().find(|group| group.0 == name(record)) {
+            Some(group) => group.1.push(record),
+            None => groups.push((name(record), vec![record])),
         }
     }
     groups

@@ -14,8 +14,7 @@ impl TableFormat for Markdown {
     }
 
     fn render(&self, comparison: &Comparison) -> Result<String, ReportError> {
-        let mut text =
-            format!("## Protocol: {}, judged on the {} part\n\n", comparison.protocol, comparison.judged_part);
+        let mut text = format!("## {}\n\n", capitalized(&comparison.heading()));
         text.push_str(&table(
             &comparison.rows,
             &["users/s"],
@@ -31,6 +30,11 @@ impl TableFormat for Markdown {
         text.push_str(&notes(comparison));
         Ok(text)
     }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().to_string() + characters.as_str())
 }
 
 fn table(
@@ -73,10 +77,12 @@ fn notes(comparison: &Comparison) -> String {
     if comparison.seeds() > 1 {
         text.push_str("- `±`: sample standard deviation over seeds (n - 1).\n");
     }
-    text.push_str(
-        "- `[low, high]`: 95 % interval by bootstrap over users, paired for changes, mean over seeds.\n\
-         - ▲ better, ▼ worse: the interval of every seed excludes zero on that side. No mark: not shown.\n",
-    );
+    text.push_str("- `[low, high]`: 95 % interval by bootstrap over users, paired for changes, mean over seeds.\n");
+    if comparison.has_changes() {
+        text.push_str(
+            "- ▲ better, ▼ worse: the interval of every seed excludes zero on that side. No mark: not shown.\n",
+        );
+    }
     if let Some(ceiling) = comparison.bayes_auc {
         text.push_str(&format!(
             "- Bayes AUC, that of the true probabilities, on the whole test part: {ceiling:.4}. It is the ceiling of `auc` there; the users above are most of that part.\n"

@@ -21,12 +21,7 @@ impl TableFormat for Text {
     fn render(&self, comparison: &Comparison) -> Result<String, ReportError> {
         let first_column = first_column(comparison);
         let columns = columns_that_fit(comparison, width(&first_column));
-        let mut text = format!(
-            "{} protocol, judged on the {} part\n{}\n",
-            comparison.protocol,
-            comparison.judged_part,
-            spread(comparison.seeds())
-        );
+        let mut text = format!("{}\n{}\n", comparison.heading(), spread(comparison));
         let mut lines = vec![(String::new(), columns.iter().map(|column| column.header.clone()).collect())];
         for model in comparison.models() {
             lines.push((model.to_owned(), Vec::new()));
@@ -44,7 +39,9 @@ impl TableFormat for Text {
                 "ceiling of auc: {ceiling:.4}, that of the true probabilities on the whole test part\n"
             ));
         }
-        text.push_str("▲ better, ▼ worse than the cloud: every seed's 95 % interval of the change excludes zero\n");
+        if comparison.has_changes() {
+            text.push_str("▲ better, ▼ worse than the cloud: every seed's 95 % interval of the change excludes zero\n");
+        }
         Ok(text)
     }
 }
@@ -70,18 +67,16 @@ fn first_column(comparison: &Comparison) -> Vec<String> {
 
 /// Ranking within users, ranking across users, log loss and speed, then the rest.
 fn columns_that_fit(comparison: &Comparison, first_width: usize) -> Vec<Column> {
-    let metric = |metric: Metric| Column::new(metric.name(), comparison, |row| cell(row, metric));
+    let aligns = comparison.has_changes();
+    let metric = |metric: Metric| Column::new(metric.name(), comparison, |row| cell(row, metric, aligns));
     let speed = Column::new("users/s", comparison, |row| {
         row.users_per_second.map_or_else(String::new, |rate| format!("{rate:.0}"))
     });
-    let wanted = [
-        metric(Metric::Gauc),
-        metric(Metric::Auc),
-        metric(Metric::LogLoss),
-        speed,
-        metric(Metric::Ece),
-        metric(Metric::NdcgAt10),
-    ];
+    let mut wanted = vec![metric(Metric::Gauc), metric(Metric::Auc), metric(Metric::LogLoss)];
+    if comparison.rows.iter().any(|row| row.users_per_second.is_some()) {
+        wanted.push(speed);
+    }
+    wanted.extend([Metric::Ece, Metric::NdcgAt10].map(metric));
     let mut used = first_width;
     wanted
         .into_iter()
@@ -92,15 +87,16 @@ fn columns_that_fit(comparison: &Comparison, first_width: usize) -> Vec<Column> 
         .collect()
 }
 
-/// Value, spread, change and mark, each part of a fixed width so that they align.
-fn cell(row: &ComparisonRow, metric: Metric) -> String {
+/// Value, spread, change and mark, each part of a fixed width where they shall align with changes in other rows.
+fn cell(row: &ComparisonRow, metric: Metric, aligns: bool) -> String {
     let Some(summary) = row.metrics.get(&metric) else {
         return String::new();
     };
     let mut cell = format!("{:.4}±{:.4}", summary.value, half_width(summary));
     match row.change.get(&metric) {
         Some(change) => cell.push_str(&format!(" {:+.4}{}", change.summary.value, change.mark.symbol())),
-        None => cell.push_str(&" ".repeat(" +0.0000▲".chars().count())),
+        None if aligns => cell.push_str(&" ".repeat(" +0.0000▲".chars().count())),
+        None => {}
     }
     cell
 }
@@ -109,10 +105,11 @@ fn half_width(summary: &Summary) -> f64 {
     summary.standard_deviation.unwrap_or((summary.high - summary.low) / 2.0)
 }
 
-fn spread(seeds: usize) -> String {
-    match seeds {
-        0 | 1 => "one seed; value±half of its 95 % interval over users, change from the cloud".to_owned(),
-        seeds => format!("{seeds} seeds; value±standard deviation over seeds, change from the cloud"),
+fn spread(comparison: &Comparison) -> String {
+    let change = if comparison.has_changes() { ", change from the cloud" } else { "" };
+    match comparison.seeds() {
+        0 | 1 => format!("one seed; value±half of its 95 % interval over users{change}"),
+        seeds => format!("{seeds} seeds; value±standard deviation over seeds{change}"),
     }
 }
 

@@ -50,6 +50,9 @@ fn a_finished_run_has_all_its_files_and_no_other() {
     plots/planted-drift-curve.png
     plots/planted-drift-curve.svg
     run.json
+    tables/cloud.csv
+    tables/cloud.json
+    tables/cloud.md
     tables/natural.csv
     tables/natural.json
     tables/natural.md
@@ -69,7 +72,7 @@ fn a_report_of_nothing_yet_and_then_of_more_replaces_its_files() {
     let cells = std::mem::take(&mut record.cells);
     record.curve.clear();
     write_report(&record, &UserRows::new(Vec::new(), 0.5), &folder).expect("writable");
-    assert_eq!(files(folder.path()), ["run.json", "timings.parquet", "users.parquet"]);
+    assert_eq!(files(folder.path()), ["run.json", "tables/cloud.csv", "tables/cloud.json", "tables/cloud.md"]);
 
     record.cells = cells[..1].to_vec();
     folder.write_tables(&record).expect("writable");

@@ -50,6 +50,23 @@ fn text_of_one_seed() {
 }
 
 #[test]
+fn the_cloud_models_have_a_table_of_their_own() {
+    let cloud = Comparison::of_cloud_models(&made_up::record(&[1, 2, 3], 2, 3));
+    insta::assert_snapshot!(Text.render(&cloud).expect("representable"), @r#"
+    cloud models, judged on the whole test part
+    3 seeds; value±standard deviation over seeds
+             gauc            auc  logloss  ece  ndcg@10
+    lr
+      cloud        0.7625±0.0000
+    fm
+      cloud        0.7625±0.0000
+    "#);
+    let markdown = Markdown.render(&cloud).expect("representable");
+    assert!(markdown.starts_with("## Cloud models, judged on the whole test part"), "{markdown}");
+    assert!(!markdown.contains('▲'), "nothing changed: {markdown}");
+}
+
+#[test]
 fn text_never_passes_100_columns() {
     for comparison in Comparison::by_protocol(&made_up::record(&[1, 2, 3], 5, 12)) {
         let text = Text.render(&comparison).expect("representable");
@@ -62,7 +79,7 @@ fn text_never_passes_100_columns() {
 #[test]
 fn markdown_of_several_seeds() {
     insta::assert_snapshot!(render(&Markdown, &[1, 2, 3]), @r#"
-    ## Protocol: planted-drift, judged on the test part
+    ## Planted-drift protocol, judged on the test part
 
     | model | method | gauc | auc_user_mean | auc | logloss | ne | ece | calibration_ratio | ndcg@10 | users/s |
     |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|

@@ -46,7 +46,11 @@ pub fn run(args: &RunArgs) -> Result<()> {
         return print_json(&record);
     }
     let mut text = String::new();
-    for comparison in table::Comparison::by_protocol(&record) {
+    let mut comparisons = table::Comparison::by_protocol(&record);
+    if comparisons.is_empty() {
+        comparisons.push(table::Comparison::of_cloud_models(&record));
+    }
+    for comparison in comparisons {
         text += &table::TableFormat::render(&table::Text, &comparison)?;
         text.push('\n');
     }

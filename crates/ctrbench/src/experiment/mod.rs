@@ -76,6 +76,9 @@ impl<'a> Experiment<'a> {
                 self.progress.now(&format!("{name}, seed {seed}: training in the cloud"));
                 let cloud = train_cloud(&mut self, &name, seed)?;
                 self.progress.advance(1);
+                if self.config.protocols.is_empty() {
+                    self.results.write()?;
+                }
                 for protocol in self.config.protocols.clone() {
                     let result = self.fine_tune(&name, seed, protocol, tasks_of(protocol), &cloud);
                     // Also after an error: the methods before the one that failed have their results.
