@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::config::SplitRule;
 use crate::descriptor::Descriptor;
-use crate::{DataError, DatasetConfig, SyntheticConfig};
+use crate::{BadRowRule, DataError, DatasetConfig, NegativeSampling, SyntheticConfig};
 
 /// Raised whenever the encoding or the cache's layout changes.
-const CACHE_VERSION: u32 = 1;
+const CACHE_VERSION: u32 = 2;
 
 /// The parts of a configuration that change the encoded dataset.
 #[derive(Serialize)]
@@ -23,6 +23,9 @@ struct Relevant<'a> {
     history_length: usize,
     positive_rating: Option<f64>,
     user_id_feature: bool,
+    bad_rows: BadRowRule,
+    max_users: Option<usize>,
+    negatives: Option<NegativeSampling>,
     synthetic: Option<&'a SyntheticConfig>,
 }
 
@@ -32,11 +35,14 @@ pub(crate) fn key(config: &DatasetConfig, descriptor: &Descriptor, files: &[Path
         split: config.split,
         test_fraction: config.test_fraction,
         validation_fraction: config.validation_fraction,
-        split_seed: (config.split == SplitRule::UserRandom).then_some(config.split_seed),
+        split_seed: (config.split == SplitRule::UserRandom || config.max_users.is_some()).then_some(config.split_seed),
         min_count: config.min_count,
         history_length: config.history_length,
         positive_rating: config.positive_rating,
         user_id_feature: config.user_id_feature,
+        bad_rows: config.bad_rows,
+        max_users: config.max_users,
+        negatives: config.negatives,
         synthetic: descriptor.source.is_none().then_some(&config.synthetic),
     };
     let relevant = toml::to_string(&relevant)

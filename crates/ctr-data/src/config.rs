@@ -5,14 +5,17 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, SyntheticConfig};
+use crate::{BadRowRule, DataError, NegativeSampling, SyntheticConfig};
 
 /// Which dataset to load, how to split it, and how to encode it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetConfig {
-    /// A name of [`crate::known_names`].
+    /// A name of [`crate::known_names`], or the path of a descriptor of the user's own.
     pub name: String,
+    /// Which part of a source that is published in categories (`amazon-*`). Absent: `Electronics`.
+    #[serde(default)]
+    pub category: Option<String>,
     /// Folder that holds one subfolder per dataset name. Absent: the environment variable `CTRBENCH_DATA`.
     #[serde(default)]
     pub data_dir: Option<PathBuf>,
@@ -28,7 +31,7 @@ pub struct DatasetConfig {
     /// Share of samples that becomes validation.
     #[serde(default = "default_validation_fraction")]
     pub validation_fraction: f64,
-    /// Seed of `user-random`; the other rules draw nothing.
+    /// Seed of `user-random` and of `max_users`; nothing else is drawn by it.
     #[serde(default)]
     pub split_seed: u64,
     /// A value seen fewer times than this in training becomes the field's unknown value.
@@ -43,6 +46,15 @@ pub struct DatasetConfig {
     /// Whether the user id is itself an input field.
     #[serde(default)]
     pub user_id_feature: bool,
+    /// What happens to lines that cannot be read.
+    #[serde(default)]
+    pub bad_rows: BadRowRule,
+    /// Keep only so many users, drawn by `split_seed`, with all their rows. Absent: all.
+    #[serde(default)]
+    pub max_users: Option<usize>,
+    /// How negatives are drawn; only for a source that has none. Absent: none are.
+    #[serde(default)]
+    pub negatives: Option<NegativeSampling>,
     /// The planted model; read only for `synthetic`.
     #[serde(default)]
     pub synthetic: SyntheticConfig,
@@ -59,6 +71,9 @@ pub enum SplitRule {
     GlobalTemporal,
     /// Each user's samples are shuffled by `split_seed`, then cut.
     UserRandom,
+    /// Each user's last positive sample, and what follows it, is test; the positive before that, and what lies between,
+    /// validation.
+    UserLast,
     /// The parts that the dataset was published in.
     Published,
 }
@@ -69,6 +84,7 @@ impl fmt::Display for SplitRule {
             SplitRule::UserTemporal => "user-temporal",
             SplitRule::GlobalTemporal => "global-temporal",
             SplitRule::UserRandom => "user-random",
+            SplitRule::UserLast => "user-last",
             SplitRule::Published => "published",
         })
     }
@@ -102,6 +118,7 @@ impl DatasetConfig {
     pub fn new(name: &str) -> Self {
         DatasetConfig {
             name: name.to_owned(),
+            category: None,
             data_dir: None,
             cache_dir: default_cache_dir(),
             split: SplitRule::default(),
@@ -112,6 +129,9 @@ impl DatasetConfig {
             history_length: default_history_length(),
             positive_rating: None,
             user_id_feature: false,
+            bad_rows: BadRowRule::default(),
+            max_users: None,
+            negatives: None,
             synthetic: SyntheticConfig::default(),
         }
     }
@@ -136,6 +156,12 @@ impl DatasetConfig {
         }
         if self.min_count == 0 {
             return Err(invalid("min_count", 0, "use 1 to keep every value seen in training"));
+        }
+        if self.max_users == Some(0) {
+            return Err(invalid("max_users", 0, "keep at least one user"));
+        }
+        if let Some(NegativeSampling { per_positive: 0, .. }) = self.negatives {
+            return Err(invalid("negatives.per_positive", 0, "draw at least one, or leave negatives out"));
         }
         if self.history_length > LONGEST_HISTORY {
             let remedy = format!("use at most {LONGEST_HISTORY}: every sample of a batch is padded to it");

@@ -25,6 +25,9 @@ pub struct Dataset {
     pub facts: Facts,
 }
 
+/// The only user key of a dataset whose source names no users.
+pub const NO_USER: &str = "(no user)";
+
 /// A categorical input field; owns the ids `offset .. offset + vocabulary_size`, `offset` being *unknown*.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
@@ -91,6 +94,11 @@ impl Dataset {
     /// Whether there is no sample; never true of a loaded dataset.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether samples belong to users, so that there is something to fine-tune.
+    pub fn has_users(&self) -> bool {
+        self.user_keys != [NO_USER]
     }
 
     /// Rows of one embedding table for all fields: the sum of the vocabulary sizes.

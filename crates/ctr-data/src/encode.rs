@@ -56,7 +56,7 @@ pub(crate) fn encode(config: &DatasetConfig, descriptor: &Descriptor, mut log: L
         true_probability,
     };
     let mut dataset = Dataset {
-        name: config.name.clone(),
+        name: descriptor.name.clone(),
         fields,
         item_field: ITEM_FIELD,
         history_length: config.history_length,
@@ -74,7 +74,7 @@ pub(crate) fn split_rule(config: &DatasetConfig) -> String {
         SplitRule::UserRandom => format!(", seed {}", config.split_seed),
         _ => String::new(),
     };
-    if config.split == SplitRule::Published {
+    if matches!(config.split, SplitRule::Published | SplitRule::UserLast) {
         return config.split.to_string();
     }
     format!("{}, test {}, validation {}{seed}", config.split, config.test_fraction, config.validation_fraction)
@@ -113,7 +113,9 @@ fn one_class(config: &DatasetConfig, log: &Log, part: &str, labels: impl Iterato
         rows,
         class: u8::from(positives > 0),
         rule: log.origin.label_rule.clone(),
-        remedy: if log.origin.is_rating {
+        remedy: if positives > 0 && part == "loaded" && !log.origin.is_rating {
+            "draw negatives: [dataset.negatives]".to_owned()
+        } else if log.origin.is_rating {
             "both classes are needed: change positive_rating or the data".to_owned()
         } else {
             "both classes are needed: change the data, or the split where only one part lacks a class".to_owned()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// No dataset has this name.
-    #[error("unknown dataset '{name}'; known: {known}")]
+    #[error("unknown dataset '{name}'; known: {known}, and the path of a descriptor of your own, which ends in .toml")]
     UnknownDataset {
         /// Name asked for.
         name: String,
@@ -72,6 +72,18 @@ pub enum DataError {
         value: String,
         /// What was expected and what to do.
         remedy: String,
+    },
+    /// More lines were left out than `bad_rows = "skip"` admits.
+    #[error("{file}: {skipped} of {lines} lines cannot be read, more than 1 %, so this is another file than its descriptor says; the first: {first}", file = file.display())]
+    TooManyBadRows {
+        /// File read.
+        file: PathBuf,
+        /// Lines left out.
+        skipped: u64,
+        /// Lines in all.
+        lines: u64,
+        /// The first fault.
+        first: Box<DataError>,
     },
     /// The file has no rows.
     #[error("{file} has no data rows; download it again", file = file.display())]
@@ -139,10 +151,10 @@ pub enum DataError {
         /// What was seen.
         detail: String,
     },
-    /// An embedded descriptor does not parse.
-    #[error("datasets/{name}.toml: {message}")]
+    /// A descriptor does not parse, or does not fit its files.
+    #[error("{name}: {message}")]
     Descriptor {
-        /// Dataset name.
+        /// Path of the descriptor, or of the file that it does not fit.
         name: String,
         /// What the parser said.
         message: String,

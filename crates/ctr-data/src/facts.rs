@@ -25,6 +25,10 @@ pub struct Facts {
     pub raw_rows: u64,
     /// Rows dropped because an earlier one has the same user, item and time.
     pub repeated_rows: u64,
+    /// What was drawn at random beside the split: users kept, negatives added.
+    pub sampling: Vec<String>,
+    /// Lines left out because they cannot be read, in all files; see [`crate::BadRowRule`].
+    pub skipped_rows: u64,
     /// Samples: rows kept.
     pub rows: u64,
     /// Users with samples.

@@ -14,6 +14,10 @@ impl fmt::Display for Facts {
         row(f, "split", self.split_rule.clone())?;
         row(f, "rows in the log", grouped(self.raw_rows))?;
         row(f, "repeats dropped", grouped(self.repeated_rows))?;
+        self.sampling.iter().try_for_each(|drawn| row(f, "drawn", drawn.clone()))?;
+        if self.skipped_rows > 0 {
+            row(f, "bad lines left out", grouped(self.skipped_rows))?;
+        }
         row(f, "samples", grouped(self.rows))?;
         row(f, "users", grouped(self.users))?;
         let listed = self.items_listed.map(|listed| format!(" of {} listed", grouped(listed)));

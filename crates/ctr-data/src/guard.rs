@@ -19,7 +19,7 @@ pub(crate) fn check(
     histories: &Histories,
 ) -> Result<Vec<Check>, DataError> {
     let checks = [
-        ("parts are disjoint and cover every row", covering(config.split, log, splits)),
+        ("parts are disjoint and cover every row", covering(log, splits)),
         ("time order is kept", time_order(config.split, log, splits)),
         ("vocabulary comes from training only", vocabulary(config.min_count, splits, fields, ids)),
         ("histories end before their sample", history_order(log, histories)),
@@ -32,11 +32,11 @@ pub(crate) fn check(
 }
 
 /// Every row has one part, and no impression (user, item, time) stands in two parts.
-fn covering(rule: SplitRule, log: &Log, splits: &[Split]) -> Result<String, String> {
+fn covering(log: &Log, splits: &[Split]) -> Result<String, String> {
     if splits.len() != log.rows() {
         return Err(format!("{} rows, but {} have a part", log.rows(), splits.len()));
     }
-    if rule == SplitRule::Published {
+    if !log.published.is_empty() {
         return Ok(format!("{} rows; the parts are as published, impressions in two of them included", log.rows()));
     }
     for user in log.user_ranges() {
@@ -61,7 +61,7 @@ fn time_order(rule: SplitRule, log: &Log, splits: &[Split]) -> Result<String, St
             ordered(log, splits, 0..log.rows(), false)?;
             Ok("every training row precedes every validation row, and those every test row".to_owned())
         }
-        SplitRule::UserTemporal => {
+        SplitRule::UserTemporal | SplitRule::UserLast => {
             for user in log.user_ranges() {
                 ordered(log, splits, user, true)?;
             }
@@ -137,9 +137,9 @@ mod tests {
 
     #[test]
     fn an_impression_in_two_parts_is_found() {
-        assert!(covering(SplitRule::UserTemporal, &log(), &IN_ORDER).unwrap_err().contains("rows 1 and 2"));
-        assert!(covering(SplitRule::UserTemporal, &log(), &[Split::Train, Split::Test, Split::Test]).is_ok());
-        assert!(covering(SplitRule::UserTemporal, &log(), &IN_ORDER[..2]).is_err());
+        assert!(covering(&log(), &IN_ORDER).unwrap_err().contains("rows 1 and 2"));
+        assert!(covering(&log(), &[Split::Train, Split::Test, Split::Test]).is_ok());
+        assert!(covering(&log(), &IN_ORDER[..2]).is_err());
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use crate::cache::Cache;
 use crate::descriptor::{Descriptor, Source};
 use crate::encode::encode;
+use crate::log::Log;
 use crate::read_log::read_log;
 use crate::source::{DATA_VARIABLE, Folder};
-use crate::{DataError, Dataset, DatasetConfig, Facts, SplitRule, cache_key, config, synthetic};
+use crate::{DataError, Dataset, DatasetConfig, Facts, SplitRule, cache_key, config, negatives, subsample, synthetic};
 
 /// Loads a dataset: from its encoded cache where that is sound, else from its files.
 ///
@@ -16,7 +17,7 @@ use crate::{DataError, Dataset, DatasetConfig, Facts, SplitRule, cache_key, conf
 /// # Errors
 /// See [`DataError`]; each says what was seen and what to do.
 pub fn load(config: &DatasetConfig, progress: &(dyn Fn(&str) + Sync)) -> Result<Dataset, DataError> {
-    let descriptor = Descriptor::find(&config.name)?;
+    let descriptor = Descriptor::find(&config.name, config.category.as_deref())?;
     config.validate()?;
     let data_variable = std::env::var_os(DATA_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     load_with(config, &descriptor, data_variable, progress)
@@ -33,21 +34,13 @@ pub(crate) fn load_with(
     data_variable: Option<PathBuf>,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Dataset, DataError> {
-    let name = &config.name;
+    let name = &descriptor.name;
     let may_rate = descriptor.source.as_ref().is_some_and(|source| source.label.is_rating);
     if let (false, Some(threshold)) = (may_rate, config.positive_rating) {
         let remedy = format!("{name} has clicks, not ratings: remove positive_rating");
         return Err(config::invalid("positive_rating", threshold, &remedy));
     }
-    let is_published = descriptor.source.as_ref().is_some_and(|source| source.log.held_out.is_some());
-    if is_published != (config.split == SplitRule::Published) {
-        let remedy = if is_published {
-            format!("{name} has a published split and no time: set split = \"published\"")
-        } else {
-            format!("{name} was not published in parts: choose user-temporal, global-temporal or user-random")
-        };
-        return Err(config::invalid("split", config.split, &remedy));
-    }
+    check_split(config, descriptor)?;
     let folder = match &descriptor.source {
         Some(_) => Some(Folder::find(config, descriptor, data_variable)?),
         None => None,
@@ -71,7 +64,7 @@ pub(crate) fn load_with(
             )),
         }
     }
-    let log = match (&descriptor.source, &folder) {
+    let mut log = match (&descriptor.source, &folder) {
         (Some(source), Some(folder)) => {
             progress(&format!("{name}: reading {} files", files.len()));
             let log = read_log(config, descriptor, source, folder)?;
@@ -83,6 +76,7 @@ pub(crate) fn load_with(
             synthetic::generate(&config.synthetic, config.test_fraction)
         }
     };
+    draw(config, &mut log)?;
     log.origin.warnings.iter().for_each(|warning| progress(&format!("warning: {warning}")));
     progress(&format!("{name}: encoding {} rows", log.rows()));
     let dataset = encode(config, descriptor, log)?;
@@ -94,6 +88,23 @@ pub(crate) fn load_with(
     Ok(dataset)
 }
 
+/// Drops users and adds negatives, where the configuration asks for it.
+fn draw(config: &DatasetConfig, log: &mut Log) -> Result<(), DataError> {
+    if let Some(users) = config.max_users {
+        let all = log.user_keys.len();
+        subsample::users(log, users, config.split_seed);
+        log.origin.sampling.push(format!("{} of {all} users, seed {}", log.user_keys.len(), config.split_seed));
+    }
+    if let Some(rule) = &config.negatives {
+        if log.label.contains(&0) {
+            return Err(config::invalid("negatives", rule, "the log has negatives of its own: remove negatives"));
+        }
+        negatives::add(log, rule)?;
+        log.origin.sampling.push(format!("negatives: {rule}"));
+    }
+    Ok(())
+}
+
 fn source_files(source: &Source, folder: &Folder, progress: &(dyn Fn(&str) + Sync)) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     for file in source.files() {
@@ -103,6 +114,30 @@ fn source_files(source: &Source, folder: &Folder, progress: &(dyn Fn(&str) + Syn
         }
     }
     Ok(files)
+}
+
+/// The published split needs one; files in parts are not cut anew, and without times nothing is cut in time.
+fn check_split(config: &DatasetConfig, descriptor: &Descriptor) -> Result<(), DataError> {
+    let Some(source) = &descriptor.source else {
+        let remedy = "it was not published in parts: choose another split";
+        return if config.split == SplitRule::Published {
+            Err(config::invalid("split", config.split, remedy))
+        } else {
+            Ok(())
+        };
+    };
+    let name = &descriptor.name;
+    let remedy = match config.split {
+        SplitRule::Published if source.log.held_out.is_none() && source.test_from.is_none() => {
+            format!("{name} was not published in parts: choose another split")
+        }
+        SplitRule::Published => return Ok(()),
+        _ if source.log.held_out.is_some() => format!("{name} was published in parts: set split = \"published\""),
+        SplitRule::UserRandom => return Ok(()),
+        _ if source.log.time.is_none() => format!("{name} has no times: set split = \"user-random\""),
+        _ => return Ok(()),
+    };
+    Err(config::invalid("split", config.split, &remedy))
 }
 
 /// A global time cut needs real timestamps.
@@ -131,7 +166,7 @@ mod tests {
         let mut config = DatasetConfig::new("synthetic");
         config.cache_dir = folder.path().to_owned();
         config.synthetic.users = 20;
-        let descriptor = Descriptor::find("synthetic").unwrap();
+        let descriptor = Descriptor::find("synthetic", None).unwrap();
         let from_cache = |descriptor: &Descriptor| {
             let messages = Mutex::new(String::new());
             load_with(&config, descriptor, None, &|message| messages.lock().unwrap().push_str(message)).unwrap();

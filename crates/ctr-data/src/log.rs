@@ -16,6 +16,8 @@ pub(crate) struct Log {
     pub true_probability: Option<Vec<f32>>,
     /// Part of the published split, by row; empty where there is none.
     pub published: Vec<Split>,
+    /// First time of the published test part, where it is a cut in time.
+    pub test_from: Option<i64>,
     /// Input fields; the first is the item itself.
     pub columns: Vec<Column>,
     /// What each user saw before the log starts, by user index; empty if nothing is known of any user.
@@ -60,6 +62,10 @@ pub(crate) struct Origin {
     pub raw_positive_rate: f64,
     pub users_with_20_raw_rows: usize,
     pub items_listed: Option<usize>,
+    /// Lines that were left out because they cannot be read.
+    pub skipped_rows: u64,
+    /// What was drawn: users, negatives.
+    pub sampling: Vec<String>,
     pub warnings: Vec<String>,
 }
 

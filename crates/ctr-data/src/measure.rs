@@ -26,7 +26,7 @@ pub(crate) fn facts(
     let lengths = samples.history_range.iter().map(|(start, end)| u64::from(end - start));
     let part = |split| part_facts(dataset, split);
     Facts {
-        dataset: config.name.clone(),
+        dataset: descriptor.name.clone(),
         title: descriptor.title.clone(),
         home_page: descriptor.home_page.clone(),
         licence: descriptor.licence.clone(),
@@ -36,6 +36,8 @@ pub(crate) fn facts(
         time_unit: origin.time_unit,
         raw_rows: origin.raw_rows as u64,
         repeated_rows: origin.repeated_rows as u64,
+        skipped_rows: origin.skipped_rows,
+        sampling: origin.sampling,
         rows: rows as u64,
         users: ranges.len() as u64,
         items: items as u64,

@@ -1,14 +1,20 @@
 //! From a dataset's files to the canonical log.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::descriptor::{Descriptor, EarlierFile, EntityFile, FieldRule, Owner, Source};
+use crate::bad_rows::BadRows;
+use crate::categories::categories;
+use crate::descriptor::{Descriptor, EarlierFile, EntityFile, FieldRule, LogFile, Owner, Source, SourceFile};
+use crate::keys::{ABSENT, Keys};
+use crate::labels::labels;
 use crate::log::{Codes, Column, Earlier, Log, Origin, runs};
-use crate::scan::read_table;
+use crate::read_table::{append_file, read_table};
 use crate::source::Folder;
+use crate::subsample::retain;
 use crate::table::Table;
 use crate::transform::MISSING;
-use crate::{DataError, DatasetConfig, Split};
+use crate::values::Values;
+use crate::{DataError, DatasetConfig, NO_USER, Split};
 
 /// Reads all files of `folder` and puts the rows in order.
 pub(crate) fn read_log(
@@ -17,28 +23,18 @@ pub(crate) fn read_log(
     source: &Source,
     folder: &Folder,
 ) -> Result<Log, DataError> {
-    let (table, raw_parts, warnings) = read_parts(folder, source)?;
-    let (raw_users, raw_items) = (table.ints(&source.log.user)?, table.ints(&source.log.item)?);
-    let no_times = vec![0; if source.log.time.is_none() { table.rows() } else { 0 }];
-    let raw_times = source.log.time.as_ref().map_or(Ok(&no_times[..]), |time| table.ints(time))?;
-    let (raw_labels, label_rule) = labels(config, source, &table)?;
-
-    let users = distinct(raw_users.iter().copied());
-    let earlier = source.earlier.as_ref().and_then(|file| read_earlier(folder, file).transpose()).transpose()?;
-    let watched = earlier.iter().flatten().flat_map(|(_, earlier)| earlier.items.iter().copied());
-    let items = distinct(raw_items.iter().copied().chain(watched));
-
-    let user: Vec<u32> = raw_users.iter().map(|&key| index_of(&users, key)).collect();
-    let mut order: Vec<u32> = (0..table.rows() as u32).collect();
-    order.sort_unstable_by_key(|&row| (user[row as usize], raw_times[row as usize], row));
-    let mut log = Log {
-        user_keys: users.iter().map(i64::to_string).collect(),
-        user: order.iter().map(|&row| user[row as usize]).collect(),
-        time: order.iter().map(|&row| raw_times[row as usize]).collect(),
-        item: order.iter().map(|&row| index_of(&items, raw_items[row as usize])).collect(),
-        ..Log::default()
+    let mut reader = Reader { folder, bad_rows: BadRows::new(config.bad_rows), warnings: Vec::new() };
+    let (table, raw_parts) = reader.log(&source.log)?;
+    let (raw_labels, label_rule) = labels(config, &source.label, &table)?;
+    let earlier = source.earlier.as_ref().map(|file| reader.earlier(file)).transpose()?.flatten();
+    let users = match &source.log.user {
+        Some(column) => keys(&table, column, &[])?,
+        None => Keys::Text(vec![NO_USER.to_owned()]),
     };
-    drop(user);
+    let watched: Vec<&Values> = earlier.iter().map(|earlier| &earlier.items).collect();
+    let items = keys(&table, &source.log.item, &watched)?;
+
+    let (mut log, mut order) = rows_in_order(&source.log, &table, &users, &items)?;
     let rows_of_users: Vec<usize> = log.user_ranges().map(|range| range.len()).collect();
     log.origin = Origin {
         label_rule,
@@ -47,31 +43,28 @@ pub(crate) fn read_log(
         raw_rows: order.len(),
         raw_positive_rate: raw_labels.iter().map(|&label| f64::from(label)).sum::<f64>() / raw_labels.len() as f64,
         users_with_20_raw_rows: rows_of_users.iter().filter(|&&rows| rows >= 20).count(),
-        warnings,
         ..Origin::default()
     };
     if source.log.drop_repeats {
         drop_repeats(&mut log, &mut order);
     }
     log.label = order.iter().map(|&row| raw_labels[row as usize]).collect();
+    log.test_from = source.test_from;
     log.published = order.iter().filter_map(|&row| raw_parts.get(row as usize).copied()).collect();
 
-    let of_users = source.users.as_ref().map(|file| Attributes::read(folder, file, &users)).transpose()?;
-    let of_items = source.items.as_ref().map(|file| Attributes::read(folder, file, &items)).transpose()?;
+    let of_users = source.users.as_ref().map(|file| reader.attributes(file, &users)).transpose()?;
+    let of_items = source.items.as_ref().map(|file| reader.attributes(file, &items)).transpose()?;
     log.origin.items_listed = of_items.as_ref().map(|attributes| attributes.table.rows());
-    let log_rows: Vec<Option<usize>> = order.iter().map(|&row| Some(row as usize)).collect();
-    drop(order);
-
     log.columns.push(Column {
         name: "item".to_owned(),
         codes: Codes::Item((0..items.len() as u32).collect()),
-        dictionary: items.iter().map(i64::to_string).collect(),
+        dictionary: items.names(),
     });
     for rule in &source.fields {
         let (codes, dictionary) = match rule.of {
-            Owner::User => attributes(rule, of_users.as_ref(), users.len())?,
-            Owner::Item => attributes(rule, of_items.as_ref(), items.len())?,
-            Owner::Row => categories(rule, &table, &log_rows)?,
+            Owner::User => entity_categories(rule, of_users.as_ref(), users.len())?,
+            Owner::Item => entity_categories(rule, of_items.as_ref(), items.len())?,
+            Owner::Row => categories(rule, &table, &order)?,
         };
         let codes = match rule.of {
             Owner::User => Codes::User(codes),
@@ -81,57 +74,148 @@ pub(crate) fn read_log(
         log.columns.push(Column { name: rule.name.clone(), codes, dictionary });
     }
     if let Some(earlier) = earlier {
-        log.earlier = vec![Earlier::default(); users.len()];
-        for (key, seen) in earlier {
-            if let Ok(user) = users.binary_search(&key) {
-                let items = seen.items.iter().map(|&item| index_of(&items, item)).collect();
-                log.earlier[user] = Earlier { last_time: seen.last_time, items };
-            }
-        }
+        log.earlier = earlier.by_user(&users, &items);
     }
+    log.origin.skipped_rows = reader.bad_rows.skipped;
+    log.origin.warnings = reader.warnings;
+    log.origin.warnings.extend(reader.bad_rows.warnings);
     compare_with_published(descriptor, &mut log);
     Ok(log)
 }
 
-/// All rows of the log, the part of the published split of each (empty where there is none), and warnings about files that
-/// stand in for others.
-fn read_parts(folder: &Folder, source: &Source) -> Result<(Table, Vec<Split>, Vec<String>), DataError> {
-    let (mut whole, mut parts, mut warnings): (Option<Table>, Vec<Split>, Vec<String>) = (None, Vec::new(), Vec::new());
-    for (part, file) in source.log.files() {
-        let path = required(folder, &file)?;
-        if let Some(stand_in) = file.stand_in.as_ref().filter(|stand_in| path.ends_with(&stand_in.path)) {
-            warnings.push(format!("{} stands in for {}: {}", stand_in.path, file.path, stand_in.warning));
-        }
-        let table = read_table(&path, &file)?;
-        parts.resize(parts.len() + table.rows(), part);
-        match &mut whole {
-            Some(whole) => whole.append(table),
-            None => whole = Some(table),
-        }
-    }
-    if source.log.held_out.is_none() {
-        parts.clear();
-    }
-    let whole = whole.ok_or_else(|| DataError::EmptyFile { file: source.log.file.path.clone().into() })?;
-    Ok((whole, parts, warnings))
+/// What a user saw before the log, by row of its file.
+struct EarlierRows {
+    users: Values,
+    last_times: Vec<i64>,
+    /// Items of all rows, one row after the other.
+    items: Values,
+    /// Number of items of each row.
+    lengths: Vec<usize>,
 }
 
-/// Attributes of users or items, and the row of each.
+impl EarlierRows {
+    fn by_user(&self, users: &Keys, items: &Keys) -> Vec<Earlier> {
+        let mut all = vec![Earlier::default(); users.len()];
+        let item_indices = items.indices(&self.items);
+        let mut start = 0;
+        for ((user, &last_time), &length) in
+            users.indices(&self.users).into_iter().zip(&self.last_times).zip(&self.lengths)
+        {
+            if user != ABSENT {
+                all[user as usize] = Earlier { last_time, items: item_indices[start..start + length].to_vec() };
+            }
+            start += length;
+        }
+        all
+    }
+}
+
+/// Attributes of users or items, and the row of each; [`ABSENT`] where the file lists none.
 struct Attributes {
     table: Table,
-    rows: Vec<Option<usize>>,
+    rows: Vec<u32>,
 }
 
-impl Attributes {
-    fn read(folder: &Folder, file: &EntityFile, keys: &[i64]) -> Result<Self, DataError> {
-        let table = read_table(&required(folder, &file.file)?, &file.file)?;
-        let rows = rows_by_key(keys, table.ints(&file.key)?);
-        Ok(Self { table, rows })
+/// Reads the files of a dataset and keeps what is to be said about them.
+struct Reader<'a> {
+    folder: &'a Folder,
+    bad_rows: BadRows,
+    warnings: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn required(&self, file: &SourceFile) -> Result<PathBuf, DataError> {
+        let mut needed = file.clone();
+        needed.optional = false;
+        Ok(self.folder.file(&needed)?.unwrap_or_default())
     }
+
+    /// All rows of the log, and the part of the published split of each; empty where there is none.
+    fn log(&mut self, log: &LogFile) -> Result<(Table, Vec<Split>), DataError> {
+        let (mut table, mut parts) = (Table::empty(&log.file), Vec::new());
+        for (part, file) in log.files() {
+            let path = self.required(&file)?;
+            if let Some(stand_in) = file.stand_in.as_ref().filter(|stand_in| path.ends_with(&stand_in.path)) {
+                self.warnings.push(format!("{} stands in for {}: {}", stand_in.path, file.path, stand_in.warning));
+            }
+            append_file(&mut table, &path, &file, &mut self.bad_rows)?;
+            if log.held_out.is_some() {
+                parts.resize(table.rows(), part);
+            }
+        }
+        Ok((table, parts))
+    }
+
+    fn attributes(&mut self, file: &EntityFile, keys: &Keys) -> Result<Attributes, DataError> {
+        let table = read_table(&self.required(&file.file)?, &file.file, &mut self.bad_rows)?;
+        let mut rows = vec![ABSENT; keys.len()];
+        for (row, key) in keys.indices(table.column(&file.key)?).into_iter().enumerate() {
+            if key != ABSENT {
+                rows[key as usize] = row as u32;
+            }
+        }
+        Ok(Attributes { table, rows })
+    }
+
+    fn earlier(&mut self, file: &EarlierFile) -> Result<Option<EarlierRows>, DataError> {
+        let Some(path) = self.folder.file(&file.file)? else { return Ok(None) };
+        let table = read_table(&path, &file.file, &mut self.bad_rows)?;
+        let (mut items, mut lengths) = (Vec::new(), Vec::with_capacity(table.rows()));
+        for row in 0..table.rows() {
+            let (text, before) = (table.text(&file.items, row)?, items.len());
+            for item in text.split_whitespace() {
+                items.push(
+                    item.parse()
+                        .map_err(|_| table.malformed(row, &file.items, item, "is not an item id; correct the line"))?,
+                );
+            }
+            lengths.push(items.len() - before);
+        }
+        let users = table.column(&file.user)?.clone();
+        Ok(Some(EarlierRows {
+            users,
+            last_times: table.ints(&file.last_time)?.to_vec(),
+            items: Values::Int(items),
+            lengths,
+        }))
+    }
+}
+
+/// Distinct keys of a column, and of others of its type.
+fn keys(table: &Table, column: &str, others: &[&Values]) -> Result<Keys, DataError> {
+    let mut columns = vec![table.column(column)?];
+    columns.extend(others);
+    Keys::distinct(&columns).ok_or_else(|| {
+        table.descriptor_error(format!(
+            "column '{column}' holds keys: its type must be int or text, everywhere the same"
+        ))
+    })
+}
+
+/// The log without labels and fields, and the row of the table of each of its rows: by user, time and place in the file.
+fn rows_in_order(log: &LogFile, table: &Table, users: &Keys, items: &Keys) -> Result<(Log, Vec<u32>), DataError> {
+    let rows = table.rows();
+    let user = match &log.user {
+        Some(column) => users.indices(table.column(column)?),
+        None => vec![0; rows],
+    };
+    let no_times = vec![0; if log.time.is_none() { rows } else { 0 }];
+    let time = log.time.as_ref().map_or(Ok(&no_times[..]), |time| table.ints(time))?;
+    let mut order: Vec<u32> = (0..rows as u32).collect();
+    order.sort_unstable_by_key(|&row| (user[row as usize], time[row as usize], row));
+    let item = items.indices(table.column(&log.item)?);
+    let sorted = Log {
+        user_keys: users.names(),
+        user: order.iter().map(|&row| user[row as usize]).collect(),
+        time: order.iter().map(|&row| time[row as usize]).collect(),
+        item: order.iter().map(|&row| item[row as usize]).collect(),
+        ..Log::default()
+    };
+    Ok((sorted, order))
 }
 
 /// Codes and dictionary of a field of users or items; without a file of them everything is missing.
-fn attributes(
+fn entity_categories(
     rule: &FieldRule,
     attributes: Option<&Attributes>,
     entities: usize,
@@ -140,66 +224,6 @@ fn attributes(
         Some(Attributes { table, rows }) => categories(rule, table, rows),
         None => Ok((vec![0; entities], vec![MISSING.to_owned()])),
     }
-}
-
-fn required(folder: &Folder, file: &crate::descriptor::DelimitedFile) -> Result<PathBuf, DataError> {
-    let mut needed = file.clone();
-    needed.optional = false;
-    Ok(folder.file(&needed)?.unwrap_or_default())
-}
-
-/// Labels by row, and the rule in words.
-fn labels(config: &DatasetConfig, source: &Source, table: &Table) -> Result<(Vec<u8>, String), DataError> {
-    let rule = &source.label;
-    let threshold = config.positive_rating.unwrap_or(rule.positive_at_least);
-    let labels = table.numbers(&rule.column)?.iter().map(|&value| u8::from(value >= threshold)).collect();
-    Ok((labels, format!("{} >= {threshold}", rule.column)))
-}
-
-/// Distinct keys, ascending.
-fn distinct(keys: impl Iterator<Item = i64>) -> Vec<i64> {
-    let mut keys: Vec<i64> = keys.collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
-}
-
-/// Index of a key that is known to be there.
-fn index_of(keys: &[i64], key: i64) -> u32 {
-    keys.partition_point(|&other| other < key) as u32
-}
-
-/// Row of each key in an attribute file, if the file lists it.
-fn rows_by_key(keys: &[i64], listed: &[i64]) -> Vec<Option<usize>> {
-    let mut rows = vec![None; keys.len()];
-    for (row, key) in listed.iter().enumerate() {
-        if let Ok(index) = keys.binary_search(key) {
-            rows[index] = Some(row);
-        }
-    }
-    rows
-}
-
-/// Codes and sorted dictionary of one field over `rows` of `table`.
-fn categories(rule: &FieldRule, table: &Table, rows: &[Option<usize>]) -> Result<(Vec<u32>, Vec<String>), DataError> {
-    let mut texts = Vec::with_capacity(rows.len());
-    for row in rows {
-        let Some(row) = *row else {
-            texts.push(MISSING.to_owned());
-            continue;
-        };
-        let cells = rule.columns.iter().map(|column| table.text(column, row)).collect::<Result<Vec<_>, _>>()?;
-        let cells: Vec<&str> = cells.iter().map(|cell| cell.as_ref()).collect();
-        let category = rule.transform.apply(&rule.columns, &cells);
-        texts.push(category.map_err(|(cell, remedy)| {
-            table.malformed(row, &rule.columns[cell], cells[cell], &format!("{remedy}; correct the line"))
-        })?);
-    }
-    let mut dictionary = texts.clone();
-    dictionary.sort_unstable();
-    dictionary.dedup();
-    let code = |text: &String| dictionary.partition_point(|other| other < text) as u32;
-    Ok((texts.iter().map(code).collect(), dictionary))
 }
 
 /// Keeps the first of the rows that share user, item and time; `order` follows.
@@ -219,36 +243,6 @@ fn drop_repeats(log: &mut Log, order: &mut Vec<u32>) {
     retain(order, &keep);
 }
 
-fn retain<T>(values: &mut Vec<T>, keep: &[bool]) {
-    let mut kept = keep.iter();
-    values.retain(|_| kept.next() == Some(&true));
-}
-
-/// What a user saw before the log, with source ids.
-struct EarlierKeys {
-    last_time: i64,
-    items: Vec<i64>,
-}
-
-fn read_earlier(folder: &Folder, file: &EarlierFile) -> Result<Option<Vec<(i64, EarlierKeys)>>, DataError> {
-    let Some(path) = folder.file(&file.file)? else { return Ok(None) };
-    read_earlier_file(&path, file).map(Some)
-}
-
-fn read_earlier_file(path: &Path, file: &EarlierFile) -> Result<Vec<(i64, EarlierKeys)>, DataError> {
-    let table = read_table(path, &file.file)?;
-    let (users, times) = (table.ints(&file.user)?, table.ints(&file.last_time)?);
-    let mut all = Vec::with_capacity(users.len());
-    for (row, (&user, &last_time)) in users.iter().zip(times).enumerate() {
-        let text = table.text(&file.items, row)?;
-        let items = text.split_whitespace().map(|item| {
-            item.parse().map_err(|_| table.malformed(row, &file.items, item, "is not an item id; correct the line"))
-        });
-        all.push((user, EarlierKeys { last_time, items: items.collect::<Result<_, _>>()? }));
-    }
-    Ok(all)
-}
-
 /// Warns where the counts are not those of the official files.
 fn compare_with_published(descriptor: &Descriptor, log: &mut Log) {
     let Some(expected) = &descriptor.expected else { return };
@@ -260,10 +254,11 @@ fn compare_with_published(descriptor: &Descriptor, log: &mut Log) {
         ("users", log.user_keys.len(), expected.users),
         ("items", items, expected.items),
     ] {
-        if found as u64 != published {
+        if published.is_some_and(|published| found as u64 != published) {
             log.origin.warnings.push(format!(
-                "{}: {found} {what}, but the official files hold {published}: is the download complete?",
-                descriptor.name
+                "{}: {found} {what}, but the official files hold {}: is the download complete?",
+                descriptor.name,
+                published.unwrap_or_default()
             ));
         }
     }

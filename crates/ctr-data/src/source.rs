@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::descriptor::{DelimitedFile, Descriptor};
+use crate::descriptor::{Descriptor, SourceFile};
 use crate::{DataError, DatasetConfig};
 
 /// Environment variable that names the data folder.
@@ -28,12 +28,14 @@ impl Folder {
         variable: Option<PathBuf>,
     ) -> Result<Folder, DataError> {
         let (dataset, home_page) = (descriptor.name.clone(), descriptor.home_page.clone());
-        let (root, origin) = match (&config.data_dir, variable) {
-            (Some(dir), _) => (dir.clone(), "data_dir or --data-dir"),
-            (None, Some(dir)) => (dir, DATA_VARIABLE),
-            (None, None) => return Err(DataError::NoDataDir { dataset, home_page }),
+        let (path, origin) = match (&config.data_dir, &descriptor.own_folder, variable) {
+            (Some(dir), ..) => (dir.join(&dataset), "data_dir or --data-dir"),
+            (None, Some(dir), _) if dir.as_os_str().is_empty() => (PathBuf::from("."), "the descriptor's place"),
+            (None, Some(dir), _) => (dir.clone(), "the descriptor's place"),
+            (None, None, Some(dir)) => (dir.join(&dataset), DATA_VARIABLE),
+            (None, None, None) => return Err(DataError::NoDataDir { dataset, home_page }),
         };
-        let folder = Folder { path: root.join(&dataset), origin, dataset, home_page };
+        let folder = Folder { path, origin, dataset, home_page };
         if folder.path.is_dir() { Ok(folder) } else { Err(folder.missing(&folder.path)) }
     }
 
@@ -41,7 +43,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`DataError::MissingFile`] if it is absent and needed.
-    pub fn file(&self, file: &DelimitedFile) -> Result<Option<PathBuf>, DataError> {
+    pub fn file(&self, file: &SourceFile) -> Result<Option<PathBuf>, DataError> {
         let path = self.path.join(&file.path);
         let stand_in = file.stand_in.as_ref().map(|stand_in| self.path.join(&stand_in.path));
         if path.is_file() {
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_missing_folder_names_the_path_its_origin_and_the_home_page() {
-        let descriptor = Descriptor::find("movielens-1m").unwrap();
+        let descriptor = Descriptor::find("movielens-1m", None).unwrap();
         let mut config = DatasetConfig::new("movielens-1m");
         let message = Folder::find(&config, &descriptor, None).unwrap_err().to_string();
         for part in ["--data-dir", "CTRBENCH_DATA", "https://grouplens.org/datasets/movielens/1m/"] {

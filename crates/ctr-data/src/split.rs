@@ -13,7 +13,11 @@ pub(crate) fn assign(config: &DatasetConfig, log: &Log) -> Vec<Split> {
         SplitRule::UserTemporal => by_user(config, log, None),
         SplitRule::UserRandom => by_user(config, log, Some(config.split_seed)),
         SplitRule::GlobalTemporal => by_time(config, &log.time),
-        SplitRule::Published => log.published.clone(),
+        SplitRule::UserLast => last_of_users(log),
+        SplitRule::Published => match log.test_from {
+            Some(test_from) => published_by_time(config, &log.time, test_from),
+            None => log.published.clone(),
+        },
     }
 }
 
@@ -50,6 +54,33 @@ fn by_user(config: &DatasetConfig, log: &Log, shuffle_seed: Option<u64>) -> Vec<
         }
     }
     splits
+}
+
+/// Users with fewer than three positives keep all rows in training.
+fn last_of_users(log: &Log) -> Vec<Split> {
+    let mut splits = vec![Split::Train; log.rows()];
+    for user in log.user_ranges() {
+        let mut positives = user.clone().rev().filter(|&row| log.label[row] == 1);
+        if let (Some(last), Some(before), Some(_)) = (positives.next(), positives.next(), positives.next()) {
+            splits[before..last].fill(Split::Validation);
+            splits[last..user.end].fill(Split::Test);
+        }
+    }
+    splits
+}
+
+/// Test from a given time on; of the rest the last `validation_fraction` is validation, ties kept together.
+fn published_by_time(config: &DatasetConfig, time: &[i64], test_from: i64) -> Vec<Split> {
+    let mut earlier: Vec<i64> = time.iter().copied().filter(|&time| time < test_from).collect();
+    earlier.sort_unstable();
+    let validation = share(config.validation_fraction, earlier.len());
+    let validation_from = earlier.get(earlier.len() - validation).copied().unwrap_or(test_from);
+    let part = |&time: &i64| match time {
+        time if time >= test_from => Split::Test,
+        time if time >= validation_from => Split::Validation,
+        _ => Split::Train,
+    };
+    time.iter().map(part).collect()
 }
 
 /// Rows of one instant stay together: the cut moves back to the start of the tie.
@@ -108,6 +139,27 @@ mod tests {
         let splits = by_time(&config, &[9, 1, 2, 3, 4, 5, 6, 7, 9, 9]);
         assert_eq!(count(&splits, Split::Test), 3);
         assert_eq!(count(&splits, Split::Train), 7);
+    }
+
+    #[test]
+    fn the_last_positive_and_what_follows_it_is_test() {
+        let mut log = log_of(&[8, 4]);
+        log.label = vec![1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0];
+        let (train, validation, test) = (Split::Train, Split::Validation, Split::Test);
+        let of_first = [train, train, train, train, validation, validation, test, test];
+        assert_eq!(last_of_users(&log)[..8], of_first);
+        assert_eq!(last_of_users(&log)[8..], [train; 4], "two positives only");
+    }
+
+    #[test]
+    fn a_published_cut_in_time_tests_from_it_on() {
+        let config = DatasetConfig::new("synthetic");
+        let time = [9, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12];
+        let splits = published_by_time(&config, &time, 11);
+        assert_eq!(splits[10..], [Split::Test; 2]);
+        // A tenth of the ten rows before it.
+        assert_eq!(splits[9], Split::Validation);
+        assert_eq!(count(&splits, Split::Train), 9);
     }
 
     #[test]

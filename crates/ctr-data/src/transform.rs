@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::json_lines::LIST_SEPARATOR;
+
 /// How a field's category is made from its source columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -12,6 +14,12 @@ pub(crate) enum Transform {
     FirstCharacter,
     /// The first entry of a comma-separated list.
     FirstListed,
+    /// The last entry of a list of a JSON or Python file; of nested lists the last one's.
+    LastListed,
+    /// A number in powers of two: `floor(log2(1 + number))`, and `<0` for negative ones.
+    LogBucket,
+    /// A number to two digits after the point.
+    Hundredths,
     /// The names of the columns that hold 1, joined.
     Flags,
     /// The last four-digit year in the text: by decade before 1980, by year from then on.
@@ -46,6 +54,9 @@ impl Transform {
             Transform::Text | Transform::Flags => Ok(cell.to_owned()),
             Transform::FirstCharacter => Ok(cell.chars().take(1).collect()),
             Transform::FirstListed => Ok(cell.split(',').next().unwrap_or(cell).trim().to_owned()),
+            Transform::LastListed => Ok(cell.rsplit(LIST_SEPARATOR).next().unwrap_or(cell).trim().to_owned()),
+            Transform::LogBucket => log_bucket(cell).ok_or((0, "is not a number")),
+            Transform::Hundredths => number(cell).map(|value| format!("{value:.2}")).ok_or((0, "is not a number")),
             Transform::YearBucket => Ok(last_year(cell).map_or_else(|| MISSING.to_owned(), year_bucket)),
             Transform::AgeBand => age_band(cell).ok_or((0, "is not an age in years")),
             Transform::DurationBucket => duration_bucket(cell).ok_or((0, "is not a duration in milliseconds")),
@@ -68,6 +79,15 @@ fn age_band(text: &str) -> Option<String> {
     let age: u32 = text.parse().ok()?;
     let start = [56, 50, 45, 35, 25, 18, 1].into_iter().find(|&start| age >= start).unwrap_or(1);
     Some(start.to_string())
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+fn log_bucket(text: &str) -> Option<String> {
+    let value = number(text)?;
+    Some(if value < 0.0 { "<0".to_owned() } else { (1.0 + value).log2().floor().to_string() })
 }
 
 fn duration_bucket(text: &str) -> Option<String> {
@@ -106,6 +126,12 @@ mod tests {
             // log2(11.933) = 3.577, twice is 7.15
             (Transform::DurationBucket, "11933.0", "2^3.5s"),
             (Transform::DurationBucket, "500", "2^0s"),
+            (Transform::LogBucket, "0", "0"),
+            (Transform::LogBucket, "6.9", "2"),
+            (Transform::LogBucket, "7", "3"),
+            (Transform::LogBucket, "-2", "<0"),
+            (Transform::Hundredths, "0.1251", "0.13"),
+            (Transform::LastListed, "Electronics\u{1f}Cables", "Cables"),
             (Transform::Hour, "2200", "22"),
             (Transform::Hour, "0", "0"),
         ] {

@@ -138,5 +138,5 @@ fn impossible_settings_are_refused_before_reading() {
     config.synthetic.users = 0;
     assert_eq!(message(&config), "dataset.synthetic.users = 0 is not possible: use at least 1");
     config = DatasetConfig::new("movielens-2m");
-    assert!(message(&config).starts_with("unknown dataset 'movielens-2m'; known: synthetic, movielens-100k"));
+    assert!(message(&config).starts_with("unknown dataset 'movielens-2m'; known: synthetic, movielens-latest-small"));
 }

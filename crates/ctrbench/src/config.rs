@@ -178,9 +178,7 @@ impl RunConfig {
 
     /// Checks every value and fills in the defaults of every model.
     pub fn resolve(mut self) -> Result<Self> {
-        if !ctr_data::known_names().contains(&self.dataset.name.as_str()) {
-            bail!("dataset.name is `{}`; known: {}", self.dataset.name, ctr_data::known_names().join(", "));
-        }
+        ctr_data::check_name(&self.dataset.name).context("dataset.name")?;
         self.dataset.validate().context("dataset")?;
         self.training.validate().map_err(|message| anyhow!("training.{message}"))?;
         self.fine_tuning.validate().map_err(|message| anyhow!("fine_tuning.{message}"))?;

@@ -1,0 +1,90 @@
+//! A block of separated cells, parsed by polars.
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use polars::prelude::*;
+
+use crate::descriptor::{ColumnType, SourceFile};
+use crate::lines::Layout;
+use crate::values::{Values, check_bit};
+
+/// Appends the rows of `block` to `columns` and returns true; false, and nothing appended, if any line needs a closer look:
+/// polars is fast, but its message names no line, and it stops at quirks that are readable.
+pub(crate) fn append(block: &[u8], lines: usize, file: &SourceFile, layout: &Layout, columns: &mut [Values]) -> bool {
+    let Some(frame) = parse(block, file, layout) else { return false };
+    // A blank line, or a line break within quotes: lines are no longer rows.
+    if frame.height() != lines {
+        return false;
+    }
+    let read: Option<Vec<&Column>> = file
+        .columns
+        .iter()
+        .map(|rule| frame.column(&rule.name).ok().filter(|column| is_sound(column, rule.kind)))
+        .collect();
+    let Some(read) = read else { return false };
+    for (values, column) in columns.iter_mut().zip(read) {
+        // Sound columns have the type that was asked for.
+        match values {
+            Values::Int(values) => values.extend(column.i64().into_iter().flat_map(|c| c.into_no_null_iter())),
+            Values::Number(values) => values.extend(column.f64().into_iter().flat_map(|c| c.into_no_null_iter())),
+            Values::Text(values) => {
+                let cells = column.str().into_iter().flat_map(|c| c.iter());
+                cells.for_each(|cell| values.push(file.present(cell.unwrap_or_default())));
+            }
+        }
+    }
+    true
+}
+
+fn parse(block: &[u8], file: &SourceFile, layout: &Layout) -> Option<DataFrame> {
+    let separator = file.separator.as_bytes();
+    // A separator of n equal bytes, such as `::`, is read as n single ones with empty columns between.
+    let blanks = separator.len() - 1;
+    let mut fields = Vec::new();
+    for position in 0..layout.width {
+        for blank in 0..if position == 0 { 0 } else { blanks } {
+            fields.push(Field::new(format!("(blank) {position} {blank}").into(), DataType::String));
+        }
+        let wanted = layout.positions.iter().position(|&at| at == position).map(|at| &file.columns[at]);
+        fields.push(match wanted {
+            Some(rule) => Field::new(rule.name.as_str().into(), data_type(rule.kind)),
+            None => Field::new(format!("(not read) {position}").into(), DataType::String),
+        });
+    }
+    let names: Arc<[PlSmallStr]> = file.columns.iter().map(|column| column.name.as_str().into()).collect();
+    let parsing = CsvParseOptions::default()
+        .with_separator(*separator.first()?)
+        .with_quote_char(file.header.then_some(b'"'))
+        .with_missing_is_null(false);
+    let reader = CsvReadOptions::default()
+        .with_has_header(false)
+        .with_schema(Some(Arc::new(fields.into_iter().collect())))
+        .with_columns(Some(names))
+        .with_raise_if_empty(false)
+        .with_parse_options(parsing)
+        .into_reader_with_file_handle(Cursor::new(block));
+    reader.finish().ok()
+}
+
+fn data_type(kind: ColumnType) -> DataType {
+    match kind {
+        ColumnType::Int | ColumnType::Bit => DataType::Int64,
+        ColumnType::Number => DataType::Float64,
+        ColumnType::Text => DataType::String,
+    }
+}
+
+/// Whether every value is there and admissible. An empty cell of text is read as empty text, so a missing value is a row that
+/// ended early.
+fn is_sound(column: &Column, kind: ColumnType) -> bool {
+    column.null_count() == 0
+        && match kind {
+            ColumnType::Text => column.str().is_ok(),
+            ColumnType::Number => column.f64().is_ok_and(|values| values.into_no_null_iter().all(f64::is_finite)),
+            ColumnType::Int => column.i64().is_ok(),
+            ColumnType::Bit => {
+                column.i64().is_ok_and(|values| values.into_no_null_iter().all(|value| check_bit(kind, value).is_ok()))
+            }
+        }
+}

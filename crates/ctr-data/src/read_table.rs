@@ -1,0 +1,121 @@
+//! A file of any format to a table.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use crate::DataError;
+use crate::bad_rows::BadRows;
+use crate::blocks::Blocks;
+use crate::descriptor::{Encoding, Format, SourceFile};
+use crate::lines::{self, Fault, Layout};
+use crate::table::Table;
+use crate::{parquet_source, quick_parse};
+
+/// Reads the file at `path`, which is laid out as `file` says.
+///
+/// # Errors
+/// [`DataError::Malformed`] with the first bad line, [`DataError::TooManyBadRows`], [`DataError::MissingColumn`],
+/// [`DataError::EmptyFile`].
+pub(crate) fn read_table(path: &Path, file: &SourceFile, bad_rows: &mut BadRows) -> Result<Table, DataError> {
+    let mut table = Table::empty(file);
+    append_file(&mut table, path, file, bad_rows)?;
+    Ok(table)
+}
+
+/// Appends the rows of one more file to a table of the same columns; errors as [`read_table`].
+pub(crate) fn append_file(
+    table: &mut Table,
+    path: &Path,
+    file: &SourceFile,
+    bad_rows: &mut BadRows,
+) -> Result<(), DataError> {
+    let before = table.rows();
+    if file.format == Format::Parquet {
+        table.continue_at(path, 1);
+        parquet_source::append(path, file, table.columns_mut())?;
+    } else {
+        append_text(table, path, file, bad_rows)?;
+    }
+    if table.rows() == before {
+        return Err(DataError::EmptyFile { file: path.to_owned() });
+    }
+    bad_rows.end_file(path, table.rows() - before)
+}
+
+fn append_text(table: &mut Table, path: &Path, file: &SourceFile, bad_rows: &mut BadRows) -> Result<(), DataError> {
+    let mut blocks = Blocks::open(path)?;
+    let mut layout = Layout::without_header(file);
+    let mut line = 1;
+    while let Some(block) = blocks.next()? {
+        let block = decode(block, file.encoding);
+        let mut block: &[u8] = &block;
+        if line == 1 && file.header && file.format == Format::Delimited {
+            let (header, rest) =
+                block.split_at(block.iter().position(|&byte| byte == b'\n').map_or(block.len(), |end| end + 1));
+            layout = Layout::from_header(path, file, &String::from_utf8_lossy(without_line_end(header)))?;
+            (block, line) = (rest, 2);
+        }
+        let ends = block.iter().filter(|&&byte| byte == b'\n').count();
+        let lines = ends + usize::from(!block.is_empty() && !block.ends_with(b"\n"));
+        table.continue_at(path, line);
+        let is_parsed =
+            file.format == Format::Delimited && quick_parse::append(block, lines, file, &layout, table.columns_mut());
+        if !is_parsed {
+            append_lines(table, path, line, block, file, &layout, bad_rows)?;
+        }
+        line += lines as u64;
+    }
+    Ok(())
+}
+
+/// Line by line. Blank lines at the end of a block are no rows; elsewhere they are lines that cannot be read.
+fn append_lines(
+    table: &mut Table,
+    path: &Path,
+    first: u64,
+    block: &[u8],
+    file: &SourceFile,
+    layout: &Layout,
+    bad_rows: &mut BadRows,
+) -> Result<(), DataError> {
+    let end = block.iter().rposition(|byte| !byte.is_ascii_whitespace()).map_or(0, |last| last + 1);
+    let end = block[end..].iter().position(|&byte| byte == b'\n').map_or(block.len(), |line_end| end + line_end + 1);
+    for (line, bytes) in (first..).zip(block[..end].split_inclusive(|&byte| byte == b'\n')) {
+        let bytes = without_line_end(bytes);
+        table.continue_at(path, line);
+        let pushed = match std::str::from_utf8(bytes) {
+            Ok(text) => lines::push(text, file, layout, table.columns_mut()),
+            Err(_) => Err(Fault::of_line(&String::from_utf8_lossy(bytes), "is not valid UTF-8")),
+        };
+        if let Err(fault) = pushed {
+            bad_rows.skip(fault.at(path, line))?;
+        }
+    }
+    Ok(())
+}
+
+fn without_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// To UTF-8. Every ISO-8859-1 byte is the code point of the same number.
+fn decode(block: Vec<u8>, encoding: Encoding) -> Cow<'static, [u8]> {
+    if encoding == Encoding::Latin1 && !block.is_ascii() {
+        return Cow::Owned(block.iter().map(|&byte| char::from(byte)).collect::<String>().into_bytes());
+    }
+    Cow::Owned(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latin1_bytes_become_their_code_points() {
+        assert_eq!(&*decode(b"Caf\xe9".to_vec(), Encoding::Latin1), "Café".as_bytes());
+        // The two bytes of UTF-8 'é' are two characters in ISO-8859-1.
+        assert_eq!(&*decode("é".into(), Encoding::Latin1), "Ã©".as_bytes());
+        assert_eq!(&*decode(b"Caf\xe9".to_vec(), Encoding::Utf8), b"Caf\xe9");
+    }
+}
