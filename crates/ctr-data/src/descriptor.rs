@@ -364,6 +364,11 @@ impl Descriptor {
 }
 
 impl Source {
+    /// Whether the dataset was published in parts, or with a time from which on samples are test.
+    pub fn has_published_split(&self) -> bool {
+        self.log.held_out.is_some() || self.test_from.is_some()
+    }
+
     /// Every file, in a fixed order.
     pub fn files(&self) -> Vec<SourceFile> {
         let mut files: Vec<SourceFile> = self.log.files().into_iter().map(|(_, file)| file).collect();

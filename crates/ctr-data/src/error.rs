@@ -37,7 +37,8 @@ pub enum DataError {
     /// The folder or one of its files is absent.
     #[error(
         "{dataset}: {path} does not exist (data folder taken from {origin}; the other ways to set it are --data-dir, \
-         data_dir in the config and CTRBENCH_DATA). Download the official files from {home_page} and put them there"
+         data_dir in the config and CTRBENCH_DATA). Fetch the official files with `ctrbench data download`, or from \
+         {home_page}, and put them there"
     )]
     MissingFile {
         /// Dataset name.
@@ -84,6 +85,48 @@ pub enum DataError {
         lines: u64,
         /// The first fault.
         first: Box<DataError>,
+    },
+    /// There is no address that can be fetched without an account.
+    #[error(
+        "{dataset} cannot be downloaded without an account: get {files} from {home_page} and put them into the subfolder '{dataset}' of your data folder"
+    )]
+    NoDownload {
+        /// Dataset name.
+        dataset: String,
+        /// Where to get it.
+        home_page: String,
+        /// The files that are read.
+        files: String,
+    },
+    /// Files are fetched only under terms that the user has seen.
+    #[error(
+        "{dataset} is published under these terms: {licence} ({home_page}). If you accept them, run the command again with --accept-license"
+    )]
+    LicenceNotAccepted {
+        /// Dataset name.
+        dataset: String,
+        /// Terms as published.
+        licence: String,
+        /// Where they are.
+        home_page: String,
+    },
+    /// A file did not come as it should.
+    #[error("{url}: {what}; {remedy}")]
+    Download {
+        /// Address.
+        url: String,
+        /// What happened.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// An archive cannot be unpacked.
+    #[error("{path} {message}; delete it and download it again", path = path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
     },
     /// The file has no rows.
     #[error("{file} has no data rows; download it again", file = file.display())]

@@ -128,7 +128,7 @@ fn check_split(config: &DatasetConfig, descriptor: &Descriptor) -> Result<(), Da
     };
     let name = &descriptor.name;
     let remedy = match config.split {
-        SplitRule::Published if source.log.held_out.is_none() && source.test_from.is_none() => {
+        SplitRule::Published if !source.has_published_split() => {
             format!("{name} was not published in parts: choose another split")
         }
         SplitRule::Published => return Ok(()),

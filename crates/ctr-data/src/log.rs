@@ -75,6 +75,13 @@ impl Log {
         self.label.len()
     }
 
+    /// Number of items that have rows; others were only seen before the log.
+    pub fn items_with_rows(&self) -> usize {
+        let mut seen = vec![false; self.columns[0].dictionary.len()];
+        self.item.iter().for_each(|&item| seen[item as usize] = true);
+        seen.into_iter().filter(|&seen| seen).count()
+    }
+
     /// Code of `column` in row `row`.
     pub fn code(&self, column: &Column, row: usize) -> u32 {
         match &column.codes {

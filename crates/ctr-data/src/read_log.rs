@@ -246,9 +246,7 @@ fn drop_repeats(log: &mut Log, order: &mut Vec<u32>) {
 /// Warns where the counts are not those of the official files.
 fn compare_with_published(descriptor: &Descriptor, log: &mut Log) {
     let Some(expected) = &descriptor.expected else { return };
-    let mut seen = vec![false; log.columns[0].dictionary.len()];
-    log.item.iter().for_each(|&item| seen[item as usize] = true);
-    let items = seen.iter().filter(|seen| **seen).count();
+    let items = log.items_with_rows();
     for (what, found, published) in [
         ("rows", log.origin.raw_rows, expected.rows),
         ("users", log.user_keys.len(), expected.users),

@@ -27,16 +27,37 @@ impl Folder {
         descriptor: &Descriptor,
         variable: Option<PathBuf>,
     ) -> Result<Folder, DataError> {
+        let (path, origin) = Folder::named(config, descriptor, variable)?;
         let (dataset, home_page) = (descriptor.name.clone(), descriptor.home_page.clone());
-        let (path, origin) = match (&config.data_dir, &descriptor.own_folder, variable) {
+        let folder = Folder { path, origin, dataset, home_page };
+        if folder.path.is_dir() { Ok(folder) } else { Err(folder.missing(&folder.path)) }
+    }
+
+    /// The same path, whether it exists or not.
+    ///
+    /// # Errors
+    /// [`DataError::NoDataDir`] if no folder is set.
+    pub fn place(
+        config: &DatasetConfig,
+        descriptor: &Descriptor,
+        variable: Option<PathBuf>,
+    ) -> Result<PathBuf, DataError> {
+        Ok(Folder::named(config, descriptor, variable)?.0)
+    }
+
+    fn named(
+        config: &DatasetConfig,
+        descriptor: &Descriptor,
+        variable: Option<PathBuf>,
+    ) -> Result<(PathBuf, &'static str), DataError> {
+        let (dataset, home_page) = (descriptor.name.clone(), descriptor.home_page.clone());
+        Ok(match (&config.data_dir, &descriptor.own_folder, variable) {
             (Some(dir), ..) => (dir.join(&dataset), "data_dir or --data-dir"),
             (None, Some(dir), _) if dir.as_os_str().is_empty() => (PathBuf::from("."), "the descriptor's place"),
             (None, Some(dir), _) => (dir.clone(), "the descriptor's place"),
             (None, None, Some(dir)) => (dir.join(&dataset), DATA_VARIABLE),
             (None, None, None) => return Err(DataError::NoDataDir { dataset, home_page }),
-        };
-        let folder = Folder { path, origin, dataset, home_page };
-        if folder.path.is_dir() { Ok(folder) } else { Err(folder.missing(&folder.path)) }
+        })
     }
 
     /// Path of `file`, or of what stands in for it; nothing if it is optional and absent.

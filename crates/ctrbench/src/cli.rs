@@ -17,7 +17,7 @@ pub struct Cli {
 pub enum Command {
     /// Train cloud models, fine-tune them per user with every correction, and write tables and plots.
     Run(RunArgs),
-    /// Look at datasets.
+    /// List, fetch, check and prepare datasets.
     Data {
         /// What to do with a dataset.
         #[command(subcommand)]
@@ -34,8 +34,16 @@ pub enum Command {
 /// Commands on datasets.
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
+    /// List the datasets with published counts, terms and what can be done with them.
+    List(OutputArgs),
+    /// Fetch the official files of a dataset into its subfolder of the data folder.
+    Download(DownloadArgs),
+    /// Read all files of a dataset and hold their counts against the published ones.
+    Verify(DatasetArgs),
     /// Load a dataset and print counts, label rates, local-CTR quantiles, split facts and the split guard's verdict.
-    Inspect(InspectArgs),
+    Inspect(DatasetArgs),
+    /// Load a dataset into the cache, so that runs start at once; prints its size and what it took.
+    Prepare(DatasetArgs),
 }
 
 /// A configuration and changes to it.
@@ -49,6 +57,9 @@ pub struct ConfigArgs {
     /// Folder that holds one subfolder per dataset name.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// What happens to lines that cannot be read: error or skip.
+    #[arg(long, value_name = "RULE")]
+    pub bad_rows: Option<String>,
 }
 
 /// How to print.
@@ -91,11 +102,25 @@ pub struct RunArgs {
     pub output: OutputArgs,
 }
 
-/// Arguments of `data inspect`.
+/// Arguments of `data download`.
 #[derive(Debug, Args)]
-pub struct InspectArgs {
-    /// Name of the dataset: synthetic, movielens-100k, movielens-1m or kuairand-pure.
+pub struct DownloadArgs {
+    /// The dataset.
+    #[command(flatten)]
+    pub dataset: DatasetArgs,
+    /// Accept the dataset's terms, which are shown without this; needed once.
+    #[arg(long, visible_alias = "accept-licence")]
+    pub accept_license: bool,
+}
+
+/// A dataset, and changes to its configuration.
+#[derive(Debug, Args)]
+pub struct DatasetArgs {
+    /// Name of the dataset (`ctrbench data list` has them all), or the path of a descriptor of your own, which ends in .toml.
     pub dataset: String,
+    /// What happens to lines that cannot be read: error or skip.
+    #[arg(long, value_name = "RULE")]
+    pub bad_rows: Option<String>,
     /// Folder that holds one subfolder per dataset name.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,

@@ -137,6 +137,9 @@ impl RunConfig {
             let folder = folder.to_str().with_context(|| format!("--data-dir {folder:?} is not valid UTF-8"))?;
             changes.push(("dataset.data_dir".to_owned(), Value::String(folder.to_owned())));
         }
+        if let Some(rule) = &args.bad_rows {
+            changes.push(("dataset.bad_rows".to_owned(), Value::String(rule.clone())));
+        }
         match &args.config {
             None => Self::from_text(QUICKSTART, "the built-in quickstart", &args.set, changes),
             Some(path) => {

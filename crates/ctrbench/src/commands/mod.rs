@@ -1,8 +1,8 @@
 //! One file per command.
 
 mod corrections;
+mod data;
 mod hardware;
-mod inspect;
 mod models;
 mod run;
 
@@ -14,7 +14,13 @@ use std::io::Write;
 pub fn dispatch(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Run(args) => run::run(&args),
-        Command::Data { command: DataCommand::Inspect(args) } => inspect::inspect(&args),
+        Command::Data { command } => match command {
+            DataCommand::List(output) => data::list(output),
+            DataCommand::Download(args) => data::download(&args),
+            DataCommand::Verify(args) => data::verify(&args),
+            DataCommand::Inspect(args) => data::inspect(&args),
+            DataCommand::Prepare(args) => data::prepare(&args),
+        },
         Command::Models(args) => models::models(&args),
         Command::Corrections(args) => corrections::corrections(args),
         Command::Hardware(args) => hardware::hardware(&args),

@@ -10,7 +10,7 @@ use crate::{
     config::{Protocol, RunConfig},
     progress::Progress,
 };
-use anyhow::Result;
+use anyhow::{Result, bail};
 use candle_core::Device;
 use cell::{Judge, judge_cloud, judge_method};
 use cloud::{CloudModel, train_cloud};
@@ -57,6 +57,12 @@ impl<'a> Experiment<'a> {
         started: SystemTime,
         progress: &'a Progress,
     ) -> Result<Self> {
+        if !config.protocols.is_empty() && !dataset.has_users() {
+            bail!(
+                "{} names no users, so there is nobody whose samples a copy could be fine-tuned on: set protocols = [] to train and judge cloud models",
+                dataset.name
+            );
+        }
         let results = Results::new(&config, &dataset, folder, started)?;
         let methods = config.fine_tuning_methods()?;
         Ok(Self { config, methods, device, dataset, results, progress })

@@ -1,0 +1,167 @@
+//! One file over HTTP.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use md5::{Digest, Md5};
+
+use crate::DataError;
+use crate::descriptor::Download;
+
+/// A connection that ends early is taken up again so often in one call.
+const ATTEMPTS: u32 = 4;
+
+/// Between two lines that say how far it is.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
+
+/// How one attempt ended.
+enum Attempt {
+    Whole,
+    /// The connection ended after so many bytes of the file.
+    Cut(u64),
+}
+
+/// Fetches `file` to `path`, by way of `<path>.part`, which stays where an attempt ends early.
+pub(super) fn fetch(file: &Download, path: &Path, progress: &dyn Fn(&str)) -> Result<(), DataError> {
+    let part = PathBuf::from(format!("{}.part", path.display()));
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_connect(Some(Duration::from_secs(30)))
+        .timeout_recv_response(Some(Duration::from_secs(60)))
+        .user_agent(concat!("ctrbench/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into();
+    for attempt in 1.. {
+        match fetch_rest(&agent, file, &part, progress)? {
+            Attempt::Whole => break,
+            Attempt::Cut(bytes) if attempt < ATTEMPTS => {
+                progress(&format!("{}: the connection ended after {bytes} bytes; going on from there", file.url));
+            }
+            Attempt::Cut(bytes) => {
+                let what = format!("the connection ended after {bytes} bytes, {ATTEMPTS} times");
+                return Err(fault(file, what, "run the command again: it goes on from there"));
+            }
+        }
+    }
+    check(file, &part)?;
+    fs::rename(&part, path).map_err(DataError::io("rename to", path))
+}
+
+fn fault(file: &Download, what: String, remedy: &str) -> DataError {
+    DataError::Download { url: file.url.clone(), what, remedy: remedy.to_owned() }
+}
+
+/// Appends to `part` what it lacks.
+fn fetch_rest(
+    agent: &ureq::Agent,
+    file: &Download,
+    part: &Path,
+    progress: &dyn Fn(&str),
+) -> Result<Attempt, DataError> {
+    let had = fs::metadata(part).map_or(0, |data| data.len());
+    let mut request = agent.get(&file.url);
+    if had > 0 {
+        request = request.header("Range", format!("bytes={had}-"));
+    }
+    let response = request.call().map_err(|error| {
+        fault(file, format!("no answer: {error}"), "check the network, or download it by hand from the home page")
+    })?;
+    let status = response.status().as_u16();
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    if header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
+        let remedy = "the address may have moved, or ask for an account: look at the home page";
+        return Err(fault(file, format!("a web page came in place of the file (status {status})"), remedy));
+    }
+    let start = match status {
+        200 => 0,
+        // "bytes 100-199/200"
+        206 => match header("content-range").as_deref().and_then(range_start) {
+            Some(start) if start == had => start,
+            _ => return restart(part, file, "the server answered with another part than was asked for"),
+        },
+        // The part may be the whole file already.
+        416 if had > 0
+            && file.bytes.is_none_or(|bytes| bytes == had)
+            && header("content-range").as_deref().and_then(whole) == Some(had) =>
+        {
+            return Ok(Attempt::Whole);
+        }
+        416 if had > 0 => return restart(part, file, "what was fetched before is not a part of the file"),
+        status => {
+            let remedy = "try again later, or look at the home page for the file's new address";
+            return Err(fault(file, format!("the server answered with status {status}"), remedy));
+        }
+    };
+    let length = header("content-length").and_then(|length| length.parse::<u64>().ok()).map(|rest| start + rest);
+    let opened = OpenOptions::new().create(true).write(true).append(start > 0).truncate(start == 0).open(part);
+    let mut out = opened.map_err(DataError::io("write", part))?;
+    let mut body = response.into_body().into_reader();
+    let (mut bytes, mut said) = (start, Instant::now());
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match body.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => {
+                out.write_all(&buffer[..read]).map_err(DataError::io("write", part))?;
+                bytes += read as u64;
+            }
+            // A connection that was reset or closed; what came is kept.
+            Err(_) => return Ok(Attempt::Cut(bytes)),
+        }
+        if said.elapsed() >= BETWEEN_LINES {
+            said = Instant::now();
+            let of = length.map_or(String::new(), |length| format!(" of {}", length >> 20));
+            progress(&format!("{}: {}{of} MiB", file.url, bytes >> 20));
+        }
+    }
+    Ok(if length.is_some_and(|length| bytes < length) { Attempt::Cut(bytes) } else { Attempt::Whole })
+}
+
+/// Begins again without what cannot be continued.
+fn restart(part: &Path, file: &Download, what: &str) -> Result<Attempt, DataError> {
+    fs::remove_file(part).map_err(DataError::io("remove", part))?;
+    Err(fault(file, what.to_owned(), "run the command again: it begins anew"))
+}
+
+fn range_start(content_range: &str) -> Option<u64> {
+    content_range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
+}
+
+fn whole(content_range: &str) -> Option<u64> {
+    content_range.rsplit('/').next()?.parse().ok()
+}
+
+/// Size and MD5, where they are published. A file that fails is removed, since it can only be fetched anew.
+fn check(file: &Download, part: &Path) -> Result<(), DataError> {
+    let bytes = fs::metadata(part).map_err(DataError::io("read", part))?.len();
+    let mut wrong = None;
+    if let Some(expected) = file.bytes.filter(|expected| *expected != bytes) {
+        wrong = Some(format!("{bytes} bytes came, but {expected} are published"));
+    } else if let Some(expected) = &file.md5 {
+        let found = md5_of(part)?;
+        if !found.eq_ignore_ascii_case(expected) {
+            wrong = Some(format!("the MD5 of what came is {found}, but {expected} is published"));
+        }
+    }
+    match wrong {
+        None => Ok(()),
+        Some(what) => {
+            fs::remove_file(part).map_err(DataError::io("remove", part))?;
+            Err(fault(file, what, "run the command again; if it stays so, look at the home page for a newer edition"))
+        }
+    }
+}
+
+fn md5_of(path: &Path) -> Result<String, DataError> {
+    let mut file = File::open(path).map_err(DataError::io("read", path))?;
+    let (mut hasher, mut buffer) = (Md5::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer).map_err(DataError::io("read", path))? {
+            0 => break,
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}

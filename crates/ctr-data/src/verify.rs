@@ -1,0 +1,93 @@
+//! Whether the files are the official ones.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::descriptor::Descriptor;
+use crate::read_log::read_log;
+use crate::source::{DATA_VARIABLE, Folder};
+use crate::{DataError, DatasetConfig};
+
+/// The files of a dataset, and their counts beside the published ones.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verification {
+    /// Name of the dataset.
+    pub dataset: String,
+    /// Every file that is read.
+    pub files: Vec<VerifiedFile>,
+    /// Rows, users and items.
+    pub counts: Vec<VerifiedCount>,
+    /// Lines left out, and files that stand in for official ones.
+    pub warnings: Vec<String>,
+}
+
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VerifiedFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// A count of the files.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VerifiedCount {
+    /// `rows`, `users` or `items`.
+    pub what: &'static str,
+    /// As counted.
+    pub found: u64,
+    /// As published, if it is.
+    pub published: Option<u64>,
+}
+
+impl VerifiedCount {
+    /// Whether the count is another one than the published.
+    pub fn differs(&self) -> bool {
+        self.published.is_some_and(|published| published != self.found)
+    }
+}
+
+impl Verification {
+    /// Whether every published count was met, and every file is the official one.
+    pub fn is_official(&self) -> bool {
+        !self.counts.iter().any(VerifiedCount::differs) && self.warnings.is_empty()
+    }
+}
+
+/// Reads all files of a dataset, from the first line to the last, and counts.
+///
+/// # Errors
+/// As [`crate::load`].
+pub fn verify(config: &DatasetConfig, progress: &dyn Fn(&str)) -> Result<Verification, DataError> {
+    let descriptor = Descriptor::find(&config.name, config.category.as_deref())?;
+    config.validate()?;
+    let name = descriptor.name.clone();
+    let Some(source) = &descriptor.source else {
+        return Ok(Verification { dataset: name, files: Vec::new(), counts: Vec::new(), warnings: Vec::new() });
+    };
+    let variable = std::env::var_os(DATA_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = Folder::find(config, &descriptor, variable)?;
+    let mut files = Vec::new();
+    for file in source.files() {
+        if let Some(path) = folder.file(&file)? {
+            let bytes = fs::metadata(&path).map_err(DataError::io("read", &path))?.len();
+            files.push(VerifiedFile { path, bytes });
+        }
+    }
+    progress(&format!("{name}: reading {} files", files.len()));
+    let log = read_log(config, &descriptor, source, &folder)?;
+    let expected = descriptor.expected.clone().unwrap_or_default();
+    let counts = [
+        ("rows", log.origin.raw_rows as u64, expected.rows),
+        ("users", log.user_keys.len() as u64, expected.users),
+        ("items", log.items_with_rows() as u64, expected.items),
+    ];
+    let counts = counts.map(|(what, found, published)| VerifiedCount { what, found, published }).to_vec();
+    // What the counts say already is not said twice.
+    let about_files = |warning: &String| !warning.starts_with(&format!("{name}: "));
+    let warnings = log.origin.warnings.into_iter().filter(about_files).collect();
+    Ok(Verification { dataset: name, files, counts, warnings })
+}
