@@ -32,6 +32,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         let progress = Progress::new(Experiment::steps(&config), args.output.quiet, args.output.no_progress);
         // Before the folder is made, so that missing or broken data leave none behind.
         let dataset = ctr_data::load(&config.dataset, &|message| progress.line(message))?;
+        Experiment::check(&config, &dataset)?;
         let folder = match &args.resume {
             Some(path) => RunFolder::open(path)?,
             None => RunFolder::create(&config.results_dir, &config.name, started)?,

@@ -48,6 +48,17 @@ impl<'a> Experiment<'a> {
         (config.seeds.len() * config.models.len() * (1 + cells)) as u64
     }
 
+    /// Refuses what a dataset cannot serve, before anything is written.
+    pub fn check(config: &RunConfig, dataset: &Dataset) -> Result<()> {
+        if !config.protocols.is_empty() && !dataset.has_users() {
+            bail!(
+                "{} names no users, so there is nobody whose samples a copy could be fine-tuned on: set protocols = [] to train and judge cloud models",
+                dataset.name
+            );
+        }
+        Ok(())
+    }
+
     /// Writes the configuration and, unless the folder holds an earlier process's results, the first record.
     pub fn new(
         config: RunConfig,
@@ -57,12 +68,6 @@ impl<'a> Experiment<'a> {
         started: SystemTime,
         progress: &'a Progress,
     ) -> Result<Self> {
-        if !config.protocols.is_empty() && !dataset.has_users() {
-            bail!(
-                "{} names no users, so there is nobody whose samples a copy could be fine-tuned on: set protocols = [] to train and judge cloud models",
-                dataset.name
-            );
-        }
         let results = Results::new(&config, &dataset, folder, started)?;
         let methods = config.fine_tuning_methods()?;
         Ok(Self { config, methods, device, dataset, results, progress })
