@@ -10,7 +10,7 @@ use crate::transform::Transform;
 use crate::{DataError, Split};
 
 /// Name and descriptor text of every dataset.
-const EMBEDDED: [(&str, &str); 20] = [
+const EMBEDDED: [(&str, &str); 21] = [
     ("synthetic", include_str!("../../../datasets/synthetic.toml")),
     ("movielens-latest-small", include_str!("../../../datasets/movielens-latest-small.toml")),
     ("movielens-100k", include_str!("../../../datasets/movielens-100k.toml")),
@@ -29,6 +29,7 @@ const EMBEDDED: [(&str, &str); 20] = [
     ("frappe", include_str!("../../../datasets/frappe.toml")),
     ("frappe-libfm", include_str!("../../../datasets/frappe-libfm.toml")),
     ("movielens-latest-x1", include_str!("../../../datasets/movielens-latest-x1.toml")),
+    ("movielens-latest-libfm", include_str!("../../../datasets/movielens-latest-libfm.toml")),
     ("criteo-x1", include_str!("../../../datasets/criteo-x1.toml")),
     ("avazu-x1", include_str!("../../../datasets/avazu-x1.toml")),
 ];
@@ -70,6 +71,9 @@ pub(crate) struct Descriptor {
     /// The same by category, for sources that are published in categories.
     #[serde(default)]
     pub expected_of: BTreeMap<String, Expected>,
+    /// Published MD5 of files, by name; `data verify` compares.
+    #[serde(default)]
+    pub md5: BTreeMap<String, String>,
     /// What `data download` fetches; nothing where the official address cannot be fetched without an account.
     #[serde(default)]
     pub download: Vec<Download>,

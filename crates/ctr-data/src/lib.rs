@@ -17,6 +17,7 @@ mod cache;
 mod cache_key;
 mod catalog;
 mod categories;
+mod checksum;
 mod config;
 mod dataset;
 mod descriptor;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::checksum::md5_of;
 use crate::descriptor::Descriptor;
 use crate::read_log::read_log;
 use crate::source::{DATA_VARIABLE, Folder};
@@ -30,6 +31,8 @@ pub struct VerifiedFile {
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,
+    /// Whether its MD5 is the published one; nothing where none is published.
+    pub has_published_md5: Option<bool>,
 }
 
 /// A count of the files.
@@ -53,7 +56,8 @@ impl VerifiedCount {
 impl Verification {
     /// Whether every published count was met, and every file is the official one.
     pub fn is_official(&self) -> bool {
-        !self.counts.iter().any(VerifiedCount::differs) && self.warnings.is_empty()
+        let files_differ = self.files.iter().any(|file| file.has_published_md5 == Some(false));
+        !files_differ && !self.counts.iter().any(VerifiedCount::differs) && self.warnings.is_empty()
     }
 }
 
@@ -74,7 +78,12 @@ pub fn verify(config: &DatasetConfig, progress: &dyn Fn(&str)) -> Result<Verific
     for file in source.files() {
         if let Some(path) = folder.file(&file)? {
             let bytes = fs::metadata(&path).map_err(DataError::io("read", &path))?.len();
-            files.push(VerifiedFile { path, bytes });
+            let published = descriptor.md5.get(&file.path).filter(|_| path.ends_with(&file.path));
+            let has_published_md5 = match published {
+                Some(published) => Some(md5_of(&path)?.eq_ignore_ascii_case(published)),
+                None => None,
+            };
+            files.push(VerifiedFile { path, bytes, has_published_md5 });
         }
     }
     progress(&format!("{name}: reading {} files", files.len()));

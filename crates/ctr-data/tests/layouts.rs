@@ -276,7 +276,7 @@ fn frappe_libfm() {
         let line = |at: u32| {
             format!(
                 "{} {}:1 {}:1 4149:1 5041:1 5046:1 5053:1 5055:1 5058:1 5060:1 5119:1\n",
-                if at % 2 == 0 { 1 } else { -1 },
+                if at.is_multiple_of(2) { 1 } else { -1 },
                 at % 4,
                 451 + at % 5
             )
@@ -288,6 +288,16 @@ fn frappe_libfm() {
     let dataset = load_files("frappe-libfm", &files, |_| {});
     assert_eq!((dataset.facts.users, dataset.facts.rows, dataset.facts.positive_rate), (4, 34, 0.5));
     assert_eq!(dataset.fields.len(), 10);
+
+    let part = |rows: u32| {
+        (0..rows)
+            .map(|at| format!("{} {}:1 {}:1 9:1\n", if at.is_multiple_of(2) { 1 } else { -1 }, at % 4, 451 + at % 5))
+            .collect::<String>()
+    };
+    let files =
+        [("ml-tag.train.libfm", part(20)), ("ml-tag.validation.libfm", part(8)), ("ml-tag.test.libfm", part(6))];
+    let dataset = load_files("movielens-latest-libfm", &files, |_| {});
+    assert_eq!((dataset.facts.users, dataset.fields.len(), dataset.facts.positive_rate), (4, 3, 0.5));
 }
 
 /// `\N` is a missing value; a bad line is left out and counted if it is asked for, up to 1 %.

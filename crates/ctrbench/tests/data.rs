@@ -39,7 +39,7 @@ fn the_list_has_every_dataset() {
     let (json, _) = run(&folder, &["data", "list", "--json"], 0);
     let list: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     let entries = list.as_array().expect("a list");
-    assert_eq!(entries.len(), 20);
+    assert_eq!(entries.len(), 21);
     for entry in entries {
         for key in ["title", "home_page", "licence", "citation"] {
             assert!(entry[key].as_str().is_some_and(|text| text.len() > 3), "{key} of {entry}");

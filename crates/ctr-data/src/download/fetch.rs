@@ -1,13 +1,12 @@
 //! One file over HTTP.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use md5::{Digest, Md5};
-
 use crate::DataError;
+use crate::checksum::md5_of;
 use crate::descriptor::Download;
 
 /// A connection that ends early is taken up again so often in one call.
@@ -152,16 +151,4 @@ fn check(file: &Download, part: &Path) -> Result<(), DataError> {
             Err(fault(file, what, "run the command again; if it stays so, look at the home page for a newer edition"))
         }
     }
-}
-
-fn md5_of(path: &Path) -> Result<String, DataError> {
-    let mut file = File::open(path).map_err(DataError::io("read", path))?;
-    let (mut hasher, mut buffer) = (Md5::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut buffer).map_err(DataError::io("read", path))? {
-            0 => break,
-            read => hasher.update(&buffer[..read]),
-        }
-    }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

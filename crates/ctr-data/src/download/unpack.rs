@@ -31,9 +31,9 @@ pub(super) fn unpack(archive: &Path, wanted: &[String], folder: &Path) -> Result
     };
     let name = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let result = if name.ends_with(".zip") {
-        target.from_zip()
+        target.take_from_zip()
     } else if name.ends_with(".tar.gz") || name.ends_with(".tgz") {
-        target.from_tar()
+        target.take_from_tar()
     } else {
         Err(target.fault("is neither .zip nor .tar.gz"))
     };
@@ -58,7 +58,7 @@ impl Target<'_> {
         self.folder.join(format!("{name}.unpacking"))
     }
 
-    fn from_zip(&mut self) -> Result<(), DataError> {
+    fn take_from_zip(&mut self) -> Result<(), DataError> {
         let file = File::open(self.archive).map_err(DataError::io("read", self.archive))?;
         let mut zip = zip::ZipArchive::new(file).map_err(|error| self.fault(error))?;
         for index in 0..zip.len() {
@@ -71,7 +71,7 @@ impl Target<'_> {
         Ok(())
     }
 
-    fn from_tar(&mut self) -> Result<(), DataError> {
+    fn take_from_tar(&mut self) -> Result<(), DataError> {
         let file = File::open(self.archive).map_err(DataError::io("read", self.archive))?;
         let mut tar = tar::Archive::new(GzDecoder::new(file));
         for entry in tar.entries().map_err(|error| self.fault(error))? {

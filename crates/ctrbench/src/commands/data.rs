@@ -58,7 +58,12 @@ pub fn verify(args: &DatasetArgs) -> Result<()> {
 fn verification_text(verification: &Verification) -> String {
     let mut text = format!("{}\n", verification.dataset);
     for file in &verification.files {
-        text += &format!("  {:>15} bytes  {}\n", grouped(file.bytes), file.path.display());
+        let verdict = match file.has_published_md5 {
+            None => "",
+            Some(true) => "  MD5 as published",
+            Some(false) => "  MD5 NOT the published one",
+        };
+        text += &format!("  {:>15} bytes  {}{verdict}\n", grouped(file.bytes), file.path.display());
     }
     for count in &verification.counts {
         let verdict = match count.published {
