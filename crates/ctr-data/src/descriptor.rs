@@ -154,6 +154,9 @@ pub(crate) struct LogFile {
     /// Absent where the source names no users: cloud models can be trained, nothing can be fine-tuned.
     pub user: Option<String>,
     pub item: String,
+    /// Items that the user had before the row, oldest first: keys separated by blanks, commas, `|` or `^`, or a list of a JSON
+    /// file. Absent: histories are made of the log's own earlier positives.
+    pub history: Option<String>,
     /// Absent where the source has no time: rows keep the order of the file.
     pub time: Option<String>,
     pub time_unit: String,
@@ -198,6 +201,9 @@ pub(crate) struct FieldRule {
     pub of: Owner,
     pub columns: Vec<String>,
     pub transform: Transform,
+    /// Ascending bounds of `bucket`: category `k` holds the numbers from bound `k - 1` up to, but without, bound `k`.
+    #[serde(default)]
+    pub bounds: Vec<f64>,
 }
 
 /// Which file holds a field's columns.
@@ -358,6 +364,20 @@ impl Descriptor {
         let mut descriptor: Descriptor = toml::from_str(text)
             .map_err(|error| DataError::Descriptor { name: name.to_owned(), message: error.to_string() })?;
         descriptor.text = text.to_owned();
+        for field in descriptor.source.iter().flat_map(|source| &source.fields) {
+            let is_bucket = field.transform == Transform::Bucket;
+            if is_bucket == field.bounds.is_empty() || !field.bounds.is_sorted_by(|a, b| a < b) {
+                let message = format!(
+                    "field '{}' has transform {:?} and bounds {:?}; a bucket needs ascending bounds, and only it has any",
+                    field.name, field.transform, field.bounds
+                );
+                return Err(DataError::Descriptor { name: name.to_owned(), message });
+            }
+            if field.columns.is_empty() || (field.columns.len() > 1 && field.transform != Transform::Flags) {
+                let message = format!("field '{}' needs one column; only flags have several", field.name);
+                return Err(DataError::Descriptor { name: name.to_owned(), message });
+            }
+        }
         let files = descriptor.source.iter().flat_map(Source::files);
         if let Some(file) = files.into_iter().find(|file| file.separator.is_empty() || !file.separator.is_ascii()) {
             let message = format!("the separator of {} is '{}'; it must be ASCII text", file.path, file.separator);

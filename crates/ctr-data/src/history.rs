@@ -17,8 +17,12 @@ pub(crate) struct Histories {
 ///
 /// Samples that share a time do not see each other. What a user saw before the log is used only
 /// for samples after the last of it. Under `user-random` only training positives enter, because
-/// held-out labels would otherwise reach the inputs of training samples.
+/// held-out labels would otherwise reach the inputs of training samples. Where the source has a history of its own for each
+/// sample, that is what is taken.
 pub(crate) fn build(log: &Log, splits: &[Split], rule: SplitRule, length: usize, item_ids: &[u32]) -> Histories {
+    if !log.row_histories.is_empty() {
+        return of_rows(log, length, item_ids);
+    }
     let mut histories = Histories { items: Vec::new(), times: Vec::new(), ranges: Vec::with_capacity(log.rows()) };
     for user in log.user_ranges() {
         let all = histories.items.len();
@@ -44,6 +48,19 @@ pub(crate) fn build(log: &Log, splits: &[Split], rule: SplitRule, length: usize,
             }
         }
     }
+    histories
+}
+
+/// Each sample's own history, as the source has it. When its items were seen is not known: before the sample.
+fn of_rows(log: &Log, length: usize, item_ids: &[u32]) -> Histories {
+    let mut histories = Histories { items: Vec::new(), times: Vec::new(), ranges: Vec::with_capacity(log.rows()) };
+    for history in &log.row_histories {
+        let start = histories.items.len() as u32;
+        let last = &history[history.len().saturating_sub(length)..];
+        histories.items.extend(last.iter().map(|&item| item_ids[item as usize]));
+        histories.ranges.push((start, histories.items.len() as u32));
+    }
+    histories.times = vec![i64::MIN; histories.items.len()];
     histories
 }
 

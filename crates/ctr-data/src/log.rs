@@ -20,6 +20,8 @@ pub(crate) struct Log {
     pub test_from: Option<i64>,
     /// Input fields; the first is the item itself.
     pub columns: Vec<Column>,
+    /// Items that the user had before each row, oldest first, where the source says so itself; else empty.
+    pub row_histories: Vec<Vec<u32>>,
     /// What each user saw before the log starts, by user index; empty if nothing is known of any user.
     pub earlier: Vec<Earlier>,
     pub origin: Origin,

@@ -104,6 +104,7 @@ pub(crate) fn add(log: &mut Log, rule: &NegativeSampling) -> Result<(), DataErro
     log.user = pick(&log.user, &copied);
     log.time = pick(&log.time, &copied);
     (log.item, log.label) = (item, label);
+    log.row_histories = copied.iter().filter_map(|&row| log.row_histories.get(row as usize).cloned()).collect();
     for column in &mut log.columns {
         if let Codes::Row(codes) = &mut column.codes {
             *codes = pick(codes, &copied);

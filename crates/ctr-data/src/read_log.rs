@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use crate::bad_rows::BadRows;
 use crate::categories::categories;
-use crate::descriptor::{Descriptor, EarlierFile, EntityFile, FieldRule, LogFile, Owner, Source, SourceFile};
+use crate::descriptor::{
+    ColumnType, Descriptor, EarlierFile, EntityFile, FieldRule, LogFile, Owner, Source, SourceFile,
+};
+use crate::json_lines::LIST_SEPARATOR;
 use crate::keys::{ABSENT, Keys};
 use crate::labels::labels;
 use crate::log::{Codes, Column, Earlier, Log, Origin, runs};
@@ -31,7 +34,10 @@ pub(crate) fn read_log(
         Some(column) => keys(&table, column, &[])?,
         None => Keys::Text(vec![NO_USER.to_owned()]),
     };
-    let watched: Vec<&Values> = earlier.iter().map(|earlier| &earlier.items).collect();
+    let histories =
+        source.log.history.as_ref().map(|column| RowLists::read(&table, column, &source.log.item)).transpose()?;
+    let mut watched: Vec<&Values> = earlier.iter().map(|earlier| &earlier.items).collect();
+    watched.extend(histories.iter().map(|histories| &histories.values));
     let items = keys(&table, &source.log.item, &watched)?;
 
     let (mut log, mut order) = rows_in_order(&source.log, &table, &users, &items)?;
@@ -49,6 +55,9 @@ pub(crate) fn read_log(
         drop_repeats(&mut log, &mut order);
     }
     log.label = order.iter().map(|&row| raw_labels[row as usize]).collect();
+    if let Some(histories) = histories {
+        log.row_histories = histories.in_order(&items, &order);
+    }
     log.test_from = source.test_from;
     log.published = order.iter().filter_map(|&row| raw_parts.get(row as usize).copied()).collect();
 
@@ -107,6 +116,47 @@ impl EarlierRows {
             start += length;
         }
         all
+    }
+}
+
+/// A list of item keys in each row of the log.
+struct RowLists {
+    /// Those of all rows, one row after the other.
+    values: Values,
+    lengths: Vec<usize>,
+}
+
+impl RowLists {
+    /// Reads `column`, whose keys are of the type of the column `item`.
+    fn read(table: &Table, column: &str, item: &str) -> Result<RowLists, DataError> {
+        let kind = match table.column(item)? {
+            Values::Text(_) => ColumnType::Text,
+            _ => ColumnType::Int,
+        };
+        let mut lists = RowLists { values: Values::empty(kind), lengths: Vec::with_capacity(table.rows()) };
+        for row in 0..table.rows() {
+            let (text, before) = (table.text(column, row)?, lists.values.len());
+            let is_between = |c: char| c.is_whitespace() || matches!(c, ',' | '|' | '^' | LIST_SEPARATOR);
+            for key in text.split(is_between).filter(|key| !key.is_empty()) {
+                let pushed = lists.values.push(kind, key);
+                pushed.map_err(|message| table.malformed(row, column, key, &format!("{message}; correct the line")))?;
+            }
+            lists.lengths.push(lists.values.len() - before);
+        }
+        Ok(lists)
+    }
+
+    /// The lists by row of the log, as indices of items.
+    fn in_order(&self, items: &Keys, order: &[u32]) -> Vec<Vec<u32>> {
+        let indices = items.indices(&self.values);
+        let mut starts = Vec::with_capacity(self.lengths.len());
+        let mut start = 0;
+        for length in &self.lengths {
+            starts.push(start);
+            start += length;
+        }
+        let list = |&row: &u32| indices[starts[row as usize]..][..self.lengths[row as usize]].to_vec();
+        order.iter().map(list).collect()
     }
 }
 

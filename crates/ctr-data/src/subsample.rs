@@ -25,6 +25,7 @@ pub(crate) fn users(log: &mut Log, users: usize, seed: u64) {
     retain(&mut log.time, &kept);
     retain(&mut log.label, &kept);
     retain(&mut log.published, &kept);
+    retain(&mut log.row_histories, &kept);
     retain(&mut log.user, &kept);
     log.user.iter_mut().for_each(|user| *user = index[*user as usize]);
     log.user_keys = drawn.iter().map(|&user| std::mem::take(&mut log.user_keys[user as usize])).collect();

@@ -16,6 +16,8 @@ pub(crate) enum Transform {
     FirstListed,
     /// The last entry of a list of a JSON or Python file; of nested lists the last one's.
     LastListed,
+    /// A number between the bounds of the field.
+    Bucket,
     /// A number in powers of two: `floor(log2(1 + number))`, and `<0` for negative ones.
     LogBucket,
     /// A number to two digits after the point.
@@ -36,11 +38,11 @@ pub(crate) enum Transform {
 pub(crate) const MISSING: &str = "(missing)";
 
 impl Transform {
-    /// The category of `cells`, whose column names are `columns`.
+    /// The category of `cells`, whose column names are `columns`; `bounds` are those of buckets.
     ///
     /// # Errors
     /// Index of the cell at fault, and what was expected of it.
-    pub fn apply(self, columns: &[String], cells: &[&str]) -> Result<String, (usize, &'static str)> {
+    pub fn apply(self, columns: &[String], bounds: &[f64], cells: &[&str]) -> Result<String, (usize, &'static str)> {
         if self == Transform::Flags {
             let set: Vec<&str> =
                 columns.iter().zip(cells).filter(|(_, cell)| **cell == "1").map(|(name, _)| name.as_str()).collect();
@@ -55,6 +57,10 @@ impl Transform {
             Transform::FirstCharacter => Ok(cell.chars().take(1).collect()),
             Transform::FirstListed => Ok(cell.split(',').next().unwrap_or(cell).trim().to_owned()),
             Transform::LastListed => Ok(cell.rsplit(LIST_SEPARATOR).next().unwrap_or(cell).trim().to_owned()),
+            Transform::Bucket => {
+                let bucket = number(cell).map(|value| bounds.partition_point(|bound| *bound <= value));
+                bucket.map(|bucket| bucket.to_string()).ok_or((0, "is not a number"))
+            }
             Transform::LogBucket => log_bucket(cell).ok_or((0, "is not a number")),
             Transform::Hundredths => number(cell).map(|value| format!("{value:.2}")).ok_or((0, "is not a number")),
             Transform::YearBucket => Ok(last_year(cell).map_or_else(|| MISSING.to_owned(), year_bucket)),
@@ -106,7 +112,7 @@ mod tests {
     use super::*;
 
     fn one(transform: Transform, cell: &str) -> Result<String, (usize, &'static str)> {
-        transform.apply(&["column".to_owned()], &[cell])
+        transform.apply(&["column".to_owned()], &[10.0, 100.0], &[cell])
     }
 
     #[test]
@@ -126,6 +132,9 @@ mod tests {
             // log2(11.933) = 3.577, twice is 7.15
             (Transform::DurationBucket, "11933.0", "2^3.5s"),
             (Transform::DurationBucket, "500", "2^0s"),
+            (Transform::Bucket, "9.9", "0"),
+            (Transform::Bucket, "10", "1"),
+            (Transform::Bucket, "1e3", "2"),
             (Transform::LogBucket, "0", "0"),
             (Transform::LogBucket, "6.9", "2"),
             (Transform::LogBucket, "7", "3"),
@@ -145,7 +154,7 @@ mod tests {
     #[test]
     fn flags_join_the_names_of_set_columns() {
         let columns = ["Action".to_owned(), "Drama".to_owned(), "War".to_owned()];
-        assert_eq!(Transform::Flags.apply(&columns, &["1", "0", "1"]).unwrap(), "Action|War");
-        assert_eq!(Transform::Flags.apply(&columns, &["0", "0", "0"]).unwrap(), MISSING);
+        assert_eq!(Transform::Flags.apply(&columns, &[], &["1", "0", "1"]).unwrap(), "Action|War");
+        assert_eq!(Transform::Flags.apply(&columns, &[], &["0", "0", "0"]).unwrap(), MISSING);
     }
 }

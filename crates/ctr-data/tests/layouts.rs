@@ -381,3 +381,75 @@ transform = "text"
     let message = load(&config, &|_| {}).unwrap_err().to_string();
     assert!(message.contains("5 of 400 lines cannot be read, more than 1 %"), "{message}");
 }
+
+/// A history of each row's own, and numbers between bounds.
+#[test]
+fn a_log_with_histories_and_buckets() {
+    let folder = tempfile::tempdir().unwrap();
+    let descriptor = folder.path().join("mine.toml");
+    let text = r#"
+name = "mine"
+title = "A log of my own"
+[source.label]
+column = "click"
+positive_at_least = 1.0
+[source.log]
+user = "user"
+item = "item"
+history = "seen"
+time = "time"
+time_unit = "seconds"
+[source.log.file]
+path = "log.jsonl"
+format = "json-lines"
+columns = [
+    { name = "user", type = "int" },
+    { name = "item", type = "text" },
+    { name = "seen", type = "text" },
+    { name = "click", type = "bit" },
+    { name = "time", type = "int" },
+    { name = "price", type = "number" },
+]
+[[source.fields]]
+name = "price"
+of = "row"
+columns = ["price"]
+transform = "bucket"
+bounds = [10.0, 100.0]
+"#;
+    fs::write(&descriptor, text).unwrap();
+    let line = |at: u32| {
+        let seen: Vec<String> = (0..at % 4).map(|k| format!("\"i{}\"", (at + k) % 5)).collect();
+        let price = [9.99, 10.0, 250.0][at as usize % 3];
+        format!(
+            "{{\"user\": {}, \"item\": \"i{}\", \"seen\": [{}], \"click\": {}, \"time\": {at}, \"price\": {price}}}\n",
+            at % 3,
+            at % 5,
+            seen.join(", "),
+            at % 2
+        )
+    };
+    fs::write(folder.path().join("log.jsonl"), (0..60).map(line).collect::<String>()).unwrap();
+    let mut config = DatasetConfig::new(descriptor.to_str().unwrap());
+    config.cache_dir = folder.path().join("cache");
+    config.history_length = 2;
+    let dataset = load(&config, &|_| {}).unwrap();
+    assert_eq!(vocabulary(&dataset, "price"), 4);
+    let unknown = dataset.fields[dataset.item_field].offset;
+    for row in 0..dataset.len() {
+        let at = dataset.samples.time[row] as u32;
+        let expected: Vec<u32> = (0..at % 4).map(|k| unknown + 1 + (at + k) % 5).collect();
+        assert_eq!(dataset.history(row), &expected[expected.len().saturating_sub(2)..], "row of time {at}");
+    }
+
+    for (from, to, expected) in [
+        ("bounds = [10.0, 100.0]", "bounds = [100.0, 10.0]", "a bucket needs ascending bounds"),
+        ("bounds = [10.0, 100.0]", "", "a bucket needs ascending bounds"),
+        ("columns = [\"price\"]", "columns = [\"price\", \"click\"]", "needs one column"),
+        ("history = \"seen\"", "history = \"sene\"", "column 'sene' is not read"),
+    ] {
+        fs::write(&descriptor, text.replace(from, to)).unwrap();
+        let message = load(&config, &|_| {}).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+}
