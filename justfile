@@ -30,3 +30,7 @@ movielens data_dir:
 # KuaiRand-Pure; data_dir holds the subfolder kuairand-pure.
 kuairand data_dir:
     cargo run --release -- run configs/kuairand-pure.toml --data-dir {{ quote(data_dir) }}
+
+# Frappe by the rule of BARS, four models; data_dir holds the subfolder frappe.
+frappe data_dir:
+    for model in lr fm deepfm dcn; do cargo run --release -- run configs/bars-frappe/$model.toml --data-dir {{ quote(data_dir) }} || exit 1; done

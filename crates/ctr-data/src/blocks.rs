@@ -22,15 +22,26 @@ pub(crate) struct Blocks {
     rest: Vec<u8>,
     is_first: bool,
     block_bytes: usize,
+    /// Bytes that may still come out of a compressed file.
+    left: u64,
 }
+
+/// Text logs shrink to a tenth or a twentieth; a compressed file that grows more than this is a bomb.
+const LARGEST_GROWTH: u64 = 200;
+
+/// Small compressed files may grow up to this whatever their size.
+const ALWAYS_ADMITTED_BYTES: u64 = 64 << 20;
 
 impl Blocks {
     /// Opens `path`; a name that ends in `.gz` is decompressed.
     pub fn open(path: &Path) -> Result<Blocks, DataError> {
         let file = File::open(path).map_err(DataError::io("read", path))?;
+        let size = file.metadata().map_err(DataError::io("read", path))?.len();
         let is_gzip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
         let reader: Box<dyn Read> = if is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        Ok(Blocks { path: path.to_owned(), reader, rest: Vec::new(), is_first: true, block_bytes: BLOCK_BYTES })
+        let left = if is_gzip { (size * LARGEST_GROWTH).max(ALWAYS_ADMITTED_BYTES) } else { u64::MAX };
+        let path = path.to_owned();
+        Ok(Blocks { path, reader, rest: Vec::new(), is_first: true, block_bytes: BLOCK_BYTES, left })
     }
 
     /// The next lines, each with its end; the last of the file may lack it. Nothing at the end of the file. A byte-order
@@ -40,7 +51,13 @@ impl Blocks {
         loop {
             let had = block.len();
             let read = self.reader.by_ref().take(self.block_bytes as u64).read_to_end(&mut block);
-            let is_end = read.map_err(DataError::io("read", &self.path))? == 0;
+            let read = read.map_err(DataError::io("read", &self.path))?;
+            let is_end = read == 0;
+            let Some(left) = self.left.checked_sub(read as u64) else {
+                let cause = std::io::Error::other(format!("it grows to more than {LARGEST_GROWTH} times its size"));
+                return Err(DataError::io("decompress", &self.path)(cause));
+            };
+            self.left = left;
             if is_end {
                 let block = self.without_mark(block);
                 return Ok(if block.is_empty() { None } else { Some(block) });

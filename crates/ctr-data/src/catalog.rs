@@ -58,11 +58,14 @@ fn entry(descriptor: Descriptor) -> CatalogEntry {
     }
 }
 
-/// The settings under which `dataset` loads without a choice of its user's: its published split, where that is the only one.
+/// The settings under which a dataset loads without a choice of its user's: in its published split, where it has one.
+///
+/// # Errors
+/// [`DataError::UnknownDataset`]; a descriptor that does not parse.
 pub fn default_config(name: &str) -> Result<DatasetConfig, DataError> {
     let descriptor = Descriptor::find(name, None)?;
     let mut config = DatasetConfig::new(name);
-    if descriptor.source.as_ref().is_some_and(|source| source.log.held_out.is_some()) {
+    if descriptor.source.as_ref().is_some_and(|source| source.has_published_split()) {
         config.split = crate::SplitRule::Published;
     }
     Ok(config)

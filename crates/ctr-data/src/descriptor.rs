@@ -100,7 +100,7 @@ pub(crate) struct Download {
     pub md5: Option<String>,
     /// Size, where one is published.
     pub bytes: Option<u64>,
-    /// Files taken out of the archive, by path within it; they lose their folders. Empty: the file is kept as it is.
+    /// Files taken out of the archive, by file name, in whatever folder they are. Empty: the file is kept as it is.
     #[serde(default)]
     pub unpack: Vec<String>,
 }
@@ -364,6 +364,15 @@ impl Descriptor {
         let mut descriptor: Descriptor = toml::from_str(text)
             .map_err(|error| DataError::Descriptor { name: name.to_owned(), message: error.to_string() })?;
         descriptor.text = text.to_owned();
+        let fault = |message: String| DataError::Descriptor { name: name.to_owned(), message };
+        for file in descriptor.source.iter().flat_map(Source::files) {
+            let mut names: Vec<&str> = file.columns.iter().map(|column| column.name.as_str()).collect();
+            names.sort_unstable();
+            let twice = names.windows(2).any(|pair| pair[0] == pair[1]);
+            if names.is_empty() || twice || names[0].is_empty() {
+                return Err(fault(format!("{} needs columns, each with a name of its own", file.path)));
+            }
+        }
         for field in descriptor.source.iter().flat_map(|source| &source.fields) {
             let is_bucket = field.transform == Transform::Bucket;
             if is_bucket == field.bounds.is_empty() || !field.bounds.is_sorted_by(|a, b| a < b) {
@@ -372,6 +381,17 @@ impl Descriptor {
                     field.name, field.transform, field.bounds
                 );
                 return Err(DataError::Descriptor { name: name.to_owned(), message });
+            }
+            let source = descriptor.source.as_ref();
+            let owner_file = match field.of {
+                Owner::User => source.and_then(|source| source.users.as_ref()).is_some(),
+                Owner::Item => source.and_then(|source| source.items.as_ref()).is_some(),
+                Owner::Row => true,
+            };
+            if !owner_file {
+                let message =
+                    format!("field '{}' is of a {:?}, but the source has no file of them", field.name, field.of);
+                return Err(fault(message.to_lowercase()));
             }
             if field.columns.is_empty() || (field.columns.len() > 1 && field.transform != Transform::Flags) {
                 let message = format!("field '{}' needs one column; only flags have several", field.name);

@@ -184,7 +184,7 @@ pub enum DataError {
     },
     /// The split guard found a leak: impressions that the source holds twice, or a defect of ctrbench.
     #[error(
-        "{dataset}: split guard: {check}: {detail}; remove rows that the source holds twice; where it holds none twice, this is a defect of ctrbench, please report it"
+        "{dataset}: split guard: {check}: {detail}; remove rows that the source holds twice (drop_repeats in a descriptor of your own); where it holds none twice, this is a defect of ctrbench, please report it"
     )]
     Guard {
         /// Dataset name.

@@ -32,6 +32,9 @@ pub(crate) fn hash(log: &Log, splits: &[Split]) -> Hashes {
         hasher.update(&earlier.last_time.to_le_bytes());
         numbers(&mut hasher, earlier.items.iter().map(|value| value.to_le_bytes()));
     }
+    for history in &log.row_histories {
+        numbers(&mut hasher, history.iter().map(|value| value.to_le_bytes()));
+    }
     let dataset = hasher.finalize();
     let mut hasher = blake3::Hasher::new();
     hasher.update(dataset.as_bytes());

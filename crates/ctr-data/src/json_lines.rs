@@ -58,7 +58,8 @@ pub(crate) fn python<'l>(line: &'l str, columns: &[ColumnRule]) -> Result<Vec<Co
     let entries = match line.trim().parse::<Python>() {
         Ok(Python::Dict(entries)) => entries,
         Ok(_) => return Err(Fault::of_line(line, "is not a Python dictionary")),
-        Err(error) => return Err(Fault::of_line(line, format!("is not a Python dictionary ({error})"))),
+        // Its message repeats the line.
+        Err(_) => return Err(Fault::of_line(line, "is not a Python dictionary")),
     };
     let cell = |column: &ColumnRule| {
         let found = entries.iter().find(|(key, _)| key.as_string().is_some_and(|key| *key == column.name));

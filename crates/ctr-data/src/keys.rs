@@ -38,6 +38,11 @@ impl Keys {
         }
     }
 
+    /// Whether the values of a column could be keys like these.
+    pub fn are_of_type(&self, values: &Values) -> bool {
+        matches!((self, values), (Keys::Int(_), Values::Int(_)) | (Keys::Text(_), Values::Text(_)))
+    }
+
     /// Number of keys.
     pub fn len(&self) -> usize {
         match self {

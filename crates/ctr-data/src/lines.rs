@@ -31,11 +31,22 @@ impl Fault {
             file: path.to_owned(),
             line,
             column: self.column,
-            value: self.value,
+            value: shortened(self.value),
             remedy: format!("{}; correct the line or download the file again", self.message),
         }
     }
 }
+
+/// A review may be longer than any screen.
+fn shortened(value: String) -> String {
+    match value.char_indices().nth(LONGEST_VALUE) {
+        Some((end, _)) => format!("{} …", &value[..end]),
+        None => value,
+    }
+}
+
+/// Characters of a value that a message shows.
+const LONGEST_VALUE: usize = 300;
 
 /// Where the columns asked for stand in a line of separated cells.
 pub(crate) struct Layout {

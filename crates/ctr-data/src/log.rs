@@ -93,6 +93,22 @@ impl Log {
         }
     }
 
+    /// Pairs of rows within `rows` that have one item: each later row with the first one, ascending by item.
+    pub fn twins(&self, rows: Range<usize>) -> Vec<(usize, usize)> {
+        let mut by_item: Vec<(u32, usize)> = rows.map(|row| (self.item[row], row)).collect();
+        by_item.sort_unstable();
+        let mut first = 0;
+        let mut twins = Vec::new();
+        for at in 1..by_item.len() {
+            if by_item[at].0 == by_item[first].0 {
+                twins.push((by_item[first].1, by_item[at].1));
+            } else {
+                first = at;
+            }
+        }
+        twins
+    }
+
     /// Row range of each user that has rows, in order.
     pub fn user_ranges(&self) -> impl Iterator<Item = Range<usize>> + '_ {
         runs(&self.user, 0..self.user.len())

@@ -103,6 +103,9 @@ pub(crate) fn add(log: &mut Log, rule: &NegativeSampling) -> Result<(), DataErro
     }
     log.user = pick(&log.user, &copied);
     log.time = pick(&log.time, &copied);
+    if !log.published.is_empty() {
+        log.published = pick(&log.published, &copied);
+    }
     (log.item, log.label) = (item, label);
     log.row_histories = copied.iter().filter_map(|&row| log.row_histories.get(row as usize).cloned()).collect();
     for column in &mut log.columns {

@@ -16,6 +16,8 @@ use crate::values::Values;
 pub(crate) fn append(path: &Path, file: &SourceFile, columns: &mut [Values]) -> Result<(), DataError> {
     for (rule, values) in file.columns.iter().zip(columns) {
         let column = read_column(path, &rule.name)?;
+        let column = if column.dtype() == &DataType::Boolean { column.cast(&DataType::UInt32) } else { Ok(column) };
+        let column = column.map_err(|error| fault("read", path, error))?;
         let text = column.cast(&DataType::String).map_err(|error| fault("read", path, error))?;
         let text = text.str().map_err(|error| fault("read", path, error))?;
         for (row, cell) in text.iter().enumerate() {

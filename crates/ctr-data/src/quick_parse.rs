@@ -5,24 +5,22 @@ use std::sync::Arc;
 
 use polars::prelude::*;
 
-use crate::descriptor::{ColumnType, SourceFile};
+use crate::descriptor::{ColumnRule, ColumnType, SourceFile};
 use crate::lines::Layout;
 use crate::values::{Values, check_bit};
 
 /// Appends the rows of `block` to `columns` and returns true; false, and nothing appended, if any line needs a closer look:
-/// polars is fast, but its message names no line, and it stops at quirks that are readable.
+/// polars is fast, but it names no line, drops what a line has too much, and fills up what it lacks.
 pub(crate) fn append(block: &[u8], lines: usize, file: &SourceFile, layout: &Layout, columns: &mut [Values]) -> bool {
+    if !is_regular(block, &file.separator, layout.width) {
+        return false;
+    }
     let Some(frame) = parse(block, file, layout) else { return false };
-    // A blank line, or a line break within quotes: lines are no longer rows.
     if frame.height() != lines {
         return false;
     }
-    let read: Option<Vec<&Column>> = file
-        .columns
-        .iter()
-        .map(|rule| frame.column(&rule.name).ok().filter(|column| is_sound(column, rule.kind)))
-        .collect();
-    let Some(read) = read else { return false };
+    let column = |rule: &ColumnRule| frame.column(&rule.name).ok().filter(|column| is_sound(column, rule.kind));
+    let Some(read) = file.columns.iter().map(column).collect::<Option<Vec<&Column>>>() else { return false };
     for (values, column) in columns.iter_mut().zip(read) {
         // Sound columns have the type that was asked for.
         match values {
@@ -35,6 +33,24 @@ pub(crate) fn append(block: &[u8], lines: usize, file: &SourceFile, layout: &Lay
         }
     }
     true
+}
+
+/// Whether every line has `width` cells whichever way they are counted: as many separators as stand between them, no byte of a
+/// separator elsewhere, nothing quoted, no blank line.
+fn is_regular(block: &[u8], separator: &str, width: usize) -> bool {
+    let separator = separator.as_bytes();
+    let byte = separator[0];
+    if separator.iter().any(|&other| other != byte) || (separator == b"," && block.contains(&b'"')) {
+        return false;
+    }
+    block.split_inclusive(|&byte| byte == b'\n').all(|line| {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let found = line.iter().filter(|&&other| other == byte).count();
+        // Of `a:b::c` the first colon is text.
+        let is_whole = |run: &[u8]| run.is_empty() || run.len().is_multiple_of(separator.len());
+        let are_whole = separator.len() == 1 || line.split(|&other| other != byte).all(is_whole);
+        !line.is_empty() && found == separator.len() * (width - 1) && are_whole
+    })
 }
 
 fn parse(block: &[u8], file: &SourceFile, layout: &Layout) -> Option<DataFrame> {
@@ -55,7 +71,7 @@ fn parse(block: &[u8], file: &SourceFile, layout: &Layout) -> Option<DataFrame> 
     let names: Arc<[PlSmallStr]> = file.columns.iter().map(|column| column.name.as_str().into()).collect();
     let parsing = CsvParseOptions::default()
         .with_separator(*separator.first()?)
-        .with_quote_char(file.header.then_some(b'"'))
+        .with_quote_char(None)
         .with_missing_is_null(false);
     let reader = CsvReadOptions::default()
         .with_has_header(false)
@@ -75,8 +91,7 @@ fn data_type(kind: ColumnType) -> DataType {
     }
 }
 
-/// Whether every value is there and admissible. An empty cell of text is read as empty text, so a missing value is a row that
-/// ended early.
+/// Whether every value is there and admissible.
 fn is_sound(column: &Column, kind: ColumnType) -> bool {
     column.null_count() == 0
         && match kind {
@@ -87,4 +102,30 @@ fn is_sound(column: &Column, kind: ColumnType) -> bool {
                 column.i64().is_ok_and(|values| values.into_no_null_iter().all(|value| check_bit(kind, value).is_ok()))
             }
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lines_that_can_be_read_in_one_way_are_regular() {
+        for (lines, separator, width) in
+            [("1,2,3\n4,,6\n", ",", 3), ("1::a b::c\n", "::", 3), ("1\t\"2\n", "\t", 2), ("7", ",", 1)]
+        {
+            assert!(is_regular(lines.as_bytes(), separator, width), "{lines:?}");
+        }
+        for (lines, separator, width) in [
+            ("1,2\n", ",", 3),
+            ("1,2,3,4\n", ",", 3),
+            ("1,\"2,3\",4\n", ",", 3),
+            ("1,2,3\n\n", ",", 3),
+            ("\n", ",", 1),
+            ("260::Star Wars: Episode IV (1977)::Action\n", "::", 3),
+            ("1:2::3:4\n", "::", 3),
+            ("1, 2\n", ", ", 2),
+        ] {
+            assert!(!is_regular(lines.as_bytes(), separator, width), "{lines:?}");
+        }
+    }
 }

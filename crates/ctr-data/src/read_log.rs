@@ -28,6 +28,14 @@ pub(crate) fn read_log(
 ) -> Result<Log, DataError> {
     let mut reader = Reader { folder, bad_rows: BadRows::new(config.bad_rows), warnings: Vec::new() };
     let (table, raw_parts) = reader.log(&source.log)?;
+    if table.rows() >= u32::MAX as usize {
+        return Err(table.descriptor_error(format!("{} rows are more than ctrbench can index", table.rows())));
+    }
+    for column in source.log.user.iter().chain([&source.log.item, &source.label.column]) {
+        if let Some(row) = first_missing(&table, column)? {
+            return Err(table.malformed(row, column, "", "is missing, where each row needs it; correct the line"));
+        }
+    }
     let (raw_labels, label_rule) = labels(config, &source.label, &table)?;
     let earlier = source.earlier.as_ref().map(|file| reader.earlier(file)).transpose()?.flatten();
     let users = match &source.log.user {
@@ -136,7 +144,11 @@ impl RowLists {
         let mut lists = RowLists { values: Values::empty(kind), lengths: Vec::with_capacity(table.rows()) };
         for row in 0..table.rows() {
             let (text, before) = (table.text(column, row)?, lists.values.len());
-            let is_between = |c: char| c.is_whitespace() || matches!(c, ',' | '|' | '^' | LIST_SEPARATOR);
+            let is_list = text.contains(LIST_SEPARATOR);
+            let is_between = |c: char| match is_list {
+                true => c == LIST_SEPARATOR,
+                false => c.is_whitespace() || matches!(c, ',' | '|' | '^'),
+            };
             for key in text.split(is_between).filter(|key| !key.is_empty()) {
                 let pushed = lists.values.push(kind, key);
                 pushed.map_err(|message| table.malformed(row, column, key, &format!("{message}; correct the line")))?;
@@ -198,8 +210,14 @@ impl Reader<'_> {
 
     fn attributes(&mut self, file: &EntityFile, keys: &Keys) -> Result<Attributes, DataError> {
         let table = read_table(&self.required(&file.file)?, &file.file, &mut self.bad_rows)?;
+        let column = table.column(&file.key)?;
+        if !keys.are_of_type(column) {
+            return Err(
+                table.descriptor_error(format!("the key '{}' must have the type that it has in the log", file.key))
+            );
+        }
         let mut rows = vec![ABSENT; keys.len()];
-        for (row, key) in keys.indices(table.column(&file.key)?).into_iter().enumerate() {
+        for (row, key) in keys.indices(column).into_iter().enumerate() {
             if key != ABSENT {
                 rows[key as usize] = row as u32;
             }
@@ -229,6 +247,17 @@ impl Reader<'_> {
             lengths,
         }))
     }
+}
+
+/// First row whose text is empty.
+fn first_missing(table: &Table, column: &str) -> Result<Option<usize>, DataError> {
+    Ok(match table.column(column)? {
+        Values::Text(values) => {
+            let empty = values.distinct.get_index_of("");
+            empty.and_then(|empty| values.codes.iter().position(|&code| code as usize == empty))
+        }
+        Values::Int(_) | Values::Number(_) => None,
+    })
 }
 
 /// Distinct keys of a column, and of others of its type.
@@ -281,8 +310,8 @@ fn drop_repeats(log: &mut Log, order: &mut Vec<u32>) {
     let mut keep = vec![true; log.user.len()];
     for user in log.user_ranges() {
         for tie in runs(&log.time, user) {
-            for row in tie.clone() {
-                keep[row] = !log.item[tie.start..row].contains(&log.item[row]);
+            for (_, row) in log.twins(tie) {
+                keep[row] = false;
             }
         }
     }

@@ -1,6 +1,5 @@
 //! A file of any format to a table.
 
-use std::borrow::Cow;
 use std::path::Path;
 
 use crate::DataError;
@@ -36,10 +35,11 @@ pub(crate) fn append_file(
     } else {
         append_text(table, path, file, bad_rows)?;
     }
+    bad_rows.end_file(path, table.rows() - before)?;
     if table.rows() == before {
         return Err(DataError::EmptyFile { file: path.to_owned() });
     }
-    bad_rows.end_file(path, table.rows() - before)
+    Ok(())
 }
 
 fn append_text(table: &mut Table, path: &Path, file: &SourceFile, bad_rows: &mut BadRows) -> Result<(), DataError> {
@@ -47,7 +47,7 @@ fn append_text(table: &mut Table, path: &Path, file: &SourceFile, bad_rows: &mut
     let mut layout = Layout::without_header(file);
     let mut line = 1;
     while let Some(block) = blocks.next()? {
-        let block = decode(block, file.encoding);
+        let block = with_plain_line_ends(decode(block, file.encoding));
         let mut block: &[u8] = &block;
         if line == 1 && file.header && file.format == Format::Delimited {
             let (header, rest) =
@@ -78,8 +78,8 @@ fn append_lines(
     layout: &Layout,
     bad_rows: &mut BadRows,
 ) -> Result<(), DataError> {
-    let end = block.iter().rposition(|byte| !byte.is_ascii_whitespace()).map_or(0, |last| last + 1);
-    let end = block[end..].iter().position(|&byte| byte == b'\n').map_or(block.len(), |line_end| end + line_end + 1);
+    let last = block.iter().rposition(|&byte| byte != b'\n');
+    let end = last.map_or(0, |last| (last + 2).min(block.len()));
     for (line, bytes) in (first..).zip(block[..end].split_inclusive(|&byte| byte == b'\n')) {
         let bytes = without_line_end(bytes);
         table.continue_at(path, line);
@@ -100,11 +100,26 @@ fn without_line_end(line: &[u8]) -> &[u8] {
 }
 
 /// To UTF-8. Every ISO-8859-1 byte is the code point of the same number.
-fn decode(block: Vec<u8>, encoding: Encoding) -> Cow<'static, [u8]> {
+fn decode(block: Vec<u8>, encoding: Encoding) -> Vec<u8> {
     if encoding == Encoding::Latin1 && !block.is_ascii() {
-        return Cow::Owned(block.iter().map(|&byte| char::from(byte)).collect::<String>().into_bytes());
+        return block.iter().map(|&byte| char::from(byte)).collect::<String>().into_bytes();
     }
-    Cow::Owned(block)
+    block
+}
+
+/// Line ends of Windows become plain ones.
+fn with_plain_line_ends(block: Vec<u8>) -> Vec<u8> {
+    if !block.contains(&b'\r') {
+        return block;
+    }
+    let mut plain = Vec::with_capacity(block.len());
+    for line in block.split_inclusive(|&byte| byte == b'\n') {
+        plain.extend_from_slice(without_line_end(line));
+        if line.ends_with(b"\n") {
+            plain.push(b'\n');
+        }
+    }
+    plain
 }
 
 #[cfg(test)]
@@ -113,9 +128,9 @@ mod tests {
 
     #[test]
     fn latin1_bytes_become_their_code_points() {
-        assert_eq!(&*decode(b"Caf\xe9".to_vec(), Encoding::Latin1), "Café".as_bytes());
+        assert_eq!(decode(b"Caf\xe9".to_vec(), Encoding::Latin1), "Café".as_bytes());
         // The two bytes of UTF-8 'é' are two characters in ISO-8859-1.
-        assert_eq!(&*decode("é".into(), Encoding::Latin1), "Ã©".as_bytes());
-        assert_eq!(&*decode(b"Caf\xe9".to_vec(), Encoding::Utf8), b"Caf\xe9");
+        assert_eq!(decode("é".into(), Encoding::Latin1), "Ã©".as_bytes());
+        assert_eq!(decode(b"Caf\xe9".to_vec(), Encoding::Utf8), b"Caf\xe9");
     }
 }

@@ -41,7 +41,8 @@ impl Table {
         if self.places.last().is_some_and(follows) {
             return;
         }
-        self.places.retain(|place| place.first_row < rows);
+        // Nothing was read at the place before.
+        self.places.pop_if(|place| place.first_row == rows);
         self.places.push(Place { first_row: rows, path: path.to_owned(), line });
     }
 

@@ -51,11 +51,11 @@ impl Values {
     pub fn push(&mut self, kind: ColumnType, text: &str) -> Result<(), &'static str> {
         match self {
             Values::Int(values) => {
-                let value = text.parse().map_err(|_| "is not a whole number")?;
+                let value = text.trim().parse().map_err(|_| "is not a whole number")?;
                 check_bit(kind, value)?;
                 values.push(value);
             }
-            Values::Number(values) => values.push(match text.parse::<f64>() {
+            Values::Number(values) => values.push(match text.trim().parse::<f64>() {
                 Ok(value) if value.is_finite() => value,
                 _ => return Err("is not a finite number"),
             }),

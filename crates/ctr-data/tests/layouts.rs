@@ -453,3 +453,53 @@ bounds = [10.0, 100.0]
         assert!(message.contains(expected), "{message}");
     }
 }
+
+/// What polars would fill up, cut or shift is named with its line, whatever the other lines of the block are.
+#[test]
+fn odd_lines_are_named_and_keys_are_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let descriptor = folder.path().join("mine.toml");
+    let text = |columns: &str, further: &str| {
+        format!(
+            "name = \"mine\"\ntitle = \"Mine\"\n[source.label]\ncolumn = \"click\"\npositive_is = [\"yes\"]\n[source.log]\nuser = \"user\"\nitem = \"item\"\ntime_unit = \"none\"\n[source.log.file]\npath = \"log.csv\"\ncolumns = [{columns}]\n{further}"
+        )
+    };
+    let columns = ["user", "item", "click"].map(|name| format!("{{ name = \"{name}\", type = \"text\" }}")).join(",");
+    let mut config = DatasetConfig::new(descriptor.to_str().unwrap());
+    config.cache_dir = folder.path().join("cache");
+    config.split = SplitRule::UserRandom;
+    let log = |odd: &str| {
+        let rows: String = (0..40).map(|at| format!("u{},i{},{},x\n", at % 3, at % 7, ["yes", "no"][at % 2])).collect();
+        fs::write(folder.path().join("log.csv"), format!("user,item,click,unread\n{odd}{rows}")).unwrap();
+    };
+    let message = || load(&config, &|_| {}).unwrap_err().to_string();
+    fs::write(&descriptor, text(&columns, "")).unwrap();
+    log("");
+    assert_eq!(load(&config, &|_| {}).unwrap().facts.rows, 40, "no time, and pairs that repeat");
+    log("u0,\"i,1\",yes,x\r\n");
+    assert_eq!(load(&config, &|_| {}).unwrap().facts.items, 8);
+    for (odd, expected) in [
+        ("u0,i0,yes\n", "line 2: column '(whole line)': 'u0,i0,yes' has 3 columns instead of 4"),
+        ("u0,i0,yes,x,y\n", "line 2: column '(whole line)': 'u0,i0,yes,x,y' has 5 columns instead of 4"),
+        ("\n", "line 2: column '(whole line)': '' has 1 columns instead of 4"),
+        (",i0,yes,x\n", "line 2: column 'user': '' is missing"),
+        ("u0,i0,,x\n", "line 2: column 'click': '' is missing"),
+    ] {
+        log(odd);
+        let message = message();
+        assert!(message.contains(expected), "{message}");
+    }
+    log("");
+    let users = "[source.users]\nkey = \"id\"\n[source.users.file]\npath = \"log.csv\"\ncolumns = [{ name = \"user\", type = \"text\" }]\n";
+    let field = "[[source.fields]]\nname = \"age\"\nof = \"user\"\ncolumns = [\"age\"]\ntransform = \"text\"\n";
+    for (columns, further, expected) in [
+        (columns.as_str(), users, "column 'id' is not read"),
+        (columns.as_str(), field, "field 'age' is of a user, but the source has no file of them"),
+        ("", "", "log.csv needs columns"),
+        (&format!("{columns}, {columns}"), "", "each with a name of its own"),
+    ] {
+        fs::write(&descriptor, text(columns, further)).unwrap();
+        let message = message();
+        assert!(message.contains(expected), "{message}");
+    }
+}

@@ -27,6 +27,7 @@ pub(super) fn fetch(file: &Download, path: &Path, progress: &dyn Fn(&str)) -> Re
     let part = PathBuf::from(format!("{}.part", path.display()));
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
+        .https_only(file.url.starts_with("https://"))
         .timeout_connect(Some(Duration::from_secs(30)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
         .user_agent(concat!("ctrbench/", env!("CARGO_PKG_VERSION")))
@@ -45,6 +46,7 @@ pub(super) fn fetch(file: &Download, path: &Path, progress: &dyn Fn(&str)) -> Re
         }
     }
     check(file, &part)?;
+    forget_tag(&part);
     fs::rename(&part, path).map_err(DataError::io("rename to", path))
 }
 
@@ -59,17 +61,24 @@ fn fetch_rest(
     part: &Path,
     progress: &dyn Fn(&str),
 ) -> Result<Attempt, DataError> {
-    let had = fs::metadata(part).map_or(0, |data| data.len());
+    let tag_path = tag_path(part);
+    let tag = fs::read_to_string(&tag_path).ok();
+    // Without a tag, a size or a checksum nothing would tell if the file has changed since.
+    let can_continue = tag.is_some() || file.md5.is_some() || file.bytes.is_some();
+    let had = if can_continue { fs::metadata(part).map_or(0, |data| data.len()) } else { 0 };
     let mut request = agent.get(&file.url);
     if had > 0 {
         request = request.header("Range", format!("bytes={had}-"));
+        if let Some(tag) = &tag {
+            request = request.header("If-Range", tag);
+        }
     }
     let response = request.call().map_err(|error| {
         fault(file, format!("no answer: {error}"), "check the network, or download it by hand from the home page")
     })?;
     let status = response.status().as_u16();
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    if header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
+    if header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html")) {
         let remedy = "the address may have moved, or ask for an account: look at the home page";
         return Err(fault(file, format!("a web page came in place of the file (status {status})"), remedy));
     }
@@ -94,6 +103,12 @@ fn fetch_rest(
         }
     };
     let length = header("content-length").and_then(|length| length.parse::<u64>().ok()).map(|rest| start + rest);
+    if start == 0 {
+        match header("etag").filter(|tag| !tag.starts_with("W/")) {
+            Some(tag) => fs::write(&tag_path, tag).map_err(DataError::io("write", &tag_path))?,
+            None => forget_tag(part),
+        }
+    }
     let opened = OpenOptions::new().create(true).write(true).append(start > 0).truncate(start == 0).open(part);
     let mut out = opened.map_err(DataError::io("write", part))?;
     let mut body = response.into_body().into_reader();
@@ -120,8 +135,19 @@ fn fetch_rest(
 
 /// Begins again without what cannot be continued.
 fn restart(part: &Path, file: &Download, what: &str) -> Result<Attempt, DataError> {
+    forget_tag(part);
     fs::remove_file(part).map_err(DataError::io("remove", part))?;
     Err(fault(file, what.to_owned(), "run the command again: it begins anew"))
+}
+
+/// Holds the server's tag of the edition that `part` is of.
+fn tag_path(part: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.etag", part.display()))
+}
+
+/// There may be none, which is as well.
+fn forget_tag(part: &Path) {
+    let _ = fs::remove_file(tag_path(part));
 }
 
 fn range_start(content_range: &str) -> Option<u64> {
@@ -147,6 +173,7 @@ fn check(file: &Download, part: &Path) -> Result<(), DataError> {
     match wrong {
         None => Ok(()),
         Some(what) => {
+            forget_tag(part);
             fs::remove_file(part).map_err(DataError::io("remove", part))?;
             Err(fault(file, what, "run the command again; if it stays so, look at the home page for a newer edition"))
         }

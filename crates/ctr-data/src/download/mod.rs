@@ -44,15 +44,15 @@ fn download_with(
     }
     let folder = Folder::place(config, descriptor, variable)?;
     fs::create_dir_all(&folder).map_err(DataError::io("create", &folder))?;
-    accept(descriptor, &folder, accept_licence)?;
+    accept(descriptor, &folder, accept_licence, progress)?;
     for file in &descriptor.download {
         fetch_one(file, &folder, progress)?;
     }
     Ok(folder)
 }
 
-/// Shows the licence once per folder.
-fn accept(descriptor: &Descriptor, folder: &Path, accepts: bool) -> Result<(), DataError> {
+/// Shows the licence, and takes its acceptance once per folder.
+fn accept(descriptor: &Descriptor, folder: &Path, accepts: bool, progress: &dyn Fn(&str)) -> Result<(), DataError> {
     let path = folder.join(ACCEPTED);
     if fs::read_to_string(&path).is_ok_and(|accepted| accepted == descriptor.licence) {
         return Ok(());
@@ -64,6 +64,7 @@ fn accept(descriptor: &Descriptor, folder: &Path, accepts: bool) -> Result<(), D
             home_page: descriptor.home_page.clone(),
         });
     }
+    progress(&format!("{}: accepted: {} ({})", descriptor.name, descriptor.licence, descriptor.home_page));
     fs::write(&path, &descriptor.licence).map_err(DataError::io("write", &path))
 }
 

@@ -26,6 +26,9 @@ enum Answer {
     IgnoreRange,
 }
 
+/// Of the one edition that is served.
+const TAG: &str = "\"edition 1\"";
+
 /// Serves `content` by one answer after the other, the last one for good; returns its address and what ranges were asked for.
 fn server(content: Vec<u8>, answers: Vec<Answer>, name: &str) -> (String, Arc<Mutex<Vec<Option<usize>>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -41,13 +44,17 @@ fn server(content: Vec<u8>, answers: Vec<Answer>, name: &str) -> (String, Arc<Mu
                 if let Some(from) = line.to_ascii_lowercase().strip_prefix("range: bytes=") {
                     range = Some(from.trim_end_matches('-').parse::<usize>().unwrap());
                 }
+                // Of another edition nothing is continued.
+                if line.to_ascii_lowercase().strip_prefix("if-range: ").is_some_and(|tag| tag != TAG) {
+                    range = None;
+                }
             }
             seen.lock().unwrap().push(range);
             let answer = answers.get(request).or(answers.last()).unwrap().clone();
             let start = if matches!(answer, Answer::IgnoreRange) { 0 } else { range.unwrap_or(0) };
             let rest = &content[start.min(content.len())..];
             let mut head = match (start, rest.len()) {
-                (0, length) => format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n"),
+                (0, length) => format!("HTTP/1.1 200 OK\r\nETag: {TAG}\r\nContent-Length: {length}\r\n"),
                 (_, 0) => format!(
                     "HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */{}\r\nContent-Length: 0\r\n",
                     content.len()
@@ -136,7 +143,7 @@ fn what_came_is_kept_for_the_next_call_and_never_under_the_final_name() {
         message.contains("the connection ended after 4000 bytes") && message.contains("goes on from there"),
         "{message}"
     );
-    assert_eq!(names(&folder.path().join("movielens-1m")), [ACCEPTED, "log.csv.part"]);
+    assert_eq!(names(&folder.path().join("movielens-1m")), [ACCEPTED, "log.csv.part", "log.csv.part.etag"]);
     let path = run(folder.path(), &descriptor(&url, "")).unwrap();
     assert_eq!(fs::read(path.join("log.csv")).unwrap(), content);
     assert_eq!(asked.lock().unwrap().last(), Some(&Some(4000)));
@@ -161,9 +168,25 @@ fn a_part_that_was_whole_already_is_taken() {
     let path = folder.path().join("movielens-1m");
     fs::create_dir(&path).unwrap();
     fs::write(path.join("log.csv.part"), &content).unwrap();
-    run(folder.path(), &descriptor(&url, "")).unwrap();
+    run(folder.path(), &descriptor(&url, "bytes = 1200000")).unwrap();
     assert_eq!(fs::read(path.join("log.csv")).unwrap(), content);
     assert_eq!(*asked.lock().unwrap(), [Some(content.len())]);
+}
+
+/// What came of an earlier edition, or of one that nothing tells apart, is not continued.
+#[test]
+fn a_file_that_may_have_changed_begins_anew() {
+    for tag in [Some("\"edition 0\""), None] {
+        let folder = tempfile::tempdir().unwrap();
+        let (url, asked) = server(content(), vec![Answer::Serve], "log.csv");
+        let path = folder.path().join("movielens-1m");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("log.csv.part"), "of another edition").unwrap();
+        tag.iter().for_each(|tag| fs::write(path.join("log.csv.part.etag"), tag).unwrap());
+        run(folder.path(), &descriptor(&url, "")).unwrap();
+        assert_eq!(fs::read(path.join("log.csv")).unwrap(), content());
+        assert_eq!((asked.lock().unwrap().len(), names(&path)), (1, vec![ACCEPTED.to_owned(), "log.csv".to_owned()]));
+    }
 }
 
 #[test]

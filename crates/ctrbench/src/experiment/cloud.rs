@@ -67,7 +67,9 @@ fn judge_whole_part(experiment: &Experiment, logits: &[f32]) -> Result<BTreeMap<
     let labels: Vec<u8> = judged.iter().map(|&i| samples.label[i as usize]).collect();
     let logits: Vec<f32> = judged.iter().map(|&i| logits[i as usize]).collect();
     let user = |i: usize| samples.user[judged[i] as usize];
-    let mut offsets: Vec<usize> = (0..judged.len()).filter(|&i| i == 0 || user(i) != user(i - 1)).collect();
+    // Without users samples are drawn for the intervals, and no metric within users is defined.
+    let is_apart = |i: usize| i == 0 || user(i) != user(i - 1) || !experiment.dataset.has_users();
+    let mut offsets: Vec<usize> = (0..judged.len()).filter(|&i| is_apart(i)).collect();
     offsets.push(judged.len());
     let scored = Scored::new(&logits, &labels, &offsets)?;
     let evaluation = evaluate_with_intervals(&scored, None, &experiment.config.bootstrap)?;
