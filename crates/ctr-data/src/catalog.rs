@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::descriptor::{Descriptor, known_names};
+use crate::descriptor::Descriptor;
+use crate::embedded::known_names;
 use crate::{DataError, DatasetConfig};
 
 /// One dataset of `ctrbench data list`.

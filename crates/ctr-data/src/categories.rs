@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use indexmap::IndexSet;
 
 use crate::DataError;
-use crate::descriptor::FieldRule;
 use crate::keys::ABSENT;
+use crate::source_layout::FieldRule;
 use crate::table::Table;
 use crate::transform::{MISSING, Transform};
 use crate::values::Values;

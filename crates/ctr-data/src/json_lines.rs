@@ -8,8 +8,8 @@ use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::Value as Json;
 
-use crate::descriptor::ColumnRule;
 use crate::lines::Fault;
+use crate::source_file::ColumnRule;
 
 /// Between the entries of a list, which becomes one text; nested lists are joined end to end.
 pub(crate) const LIST_SEPARATOR: char = '\u{1f}';
@@ -87,7 +87,7 @@ fn join(texts: impl Iterator<Item = String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::descriptor::ColumnType;
+    use crate::source_file::ColumnType;
 
     fn columns(names: &[&str]) -> Vec<ColumnRule> {
         names.iter().map(|name| ColumnRule { name: (*name).to_owned(), kind: ColumnType::Text }).collect()

@@ -1,7 +1,7 @@
 //! Labels of the log's rows.
 
 use crate::config::invalid;
-use crate::descriptor::LabelRule;
+use crate::source_layout::LabelRule;
 use crate::table::Table;
 use crate::{DataError, DatasetConfig};
 

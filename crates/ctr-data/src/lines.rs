@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use crate::DataError;
-use crate::descriptor::{Format, SourceFile};
 use crate::json_lines;
+use crate::source_file::{Format, SourceFile};
 use crate::values::Values;
 
 /// Why a line cannot be read.

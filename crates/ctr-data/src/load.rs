@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use crate::cache::Cache;
-use crate::descriptor::{Descriptor, Source};
+use crate::descriptor::Descriptor;
 use crate::encode::encode;
+use crate::folder::{Folder, data_variable};
 use crate::log::Log;
 use crate::read_log::read_log;
-use crate::source::{DATA_VARIABLE, Folder};
+use crate::source_layout::Source;
+use crate::verify::counts;
 use crate::{DataError, Dataset, DatasetConfig, Facts, SplitRule, cache_key, config, negatives, subsample, synthetic};
 
 /// Loads a dataset: from its encoded cache where that is sound, else from its files.
@@ -19,8 +21,7 @@ use crate::{DataError, Dataset, DatasetConfig, Facts, SplitRule, cache_key, conf
 pub fn load(config: &DatasetConfig, progress: &(dyn Fn(&str) + Sync)) -> Result<Dataset, DataError> {
     let descriptor = Descriptor::find(&config.name, config.category.as_deref())?;
     config.validate()?;
-    let data_variable = std::env::var_os(DATA_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-    load_with(config, &descriptor, data_variable, progress)
+    load_with(config, &descriptor, data_variable(), progress)
 }
 
 /// The facts of a loaded dataset: what `ctrbench data inspect` prints.
@@ -67,7 +68,8 @@ pub(crate) fn load_with(
     let mut log = match (&descriptor.source, &folder) {
         (Some(source), Some(folder)) => {
             progress(&format!("{name}: reading {} files", files.len()));
-            let log = read_log(config, descriptor, source, folder)?;
+            let mut log = read_log(config, source, folder)?;
+            warn_of_counts(descriptor, &mut log);
             check_clock(config, source, &log.time)?;
             log
         }
@@ -103,6 +105,18 @@ fn draw(config: &DatasetConfig, log: &mut Log) -> Result<(), DataError> {
         log.origin.sampling.push(format!("negatives: {rule}"));
     }
     Ok(())
+}
+
+/// Warns where the counts are not those of the official files.
+fn warn_of_counts(descriptor: &Descriptor, log: &mut Log) {
+    for count in counts(descriptor, log) {
+        if let Some(published) = count.published.filter(|published| *published != count.found) {
+            log.origin.warnings.push(format!(
+                "{}: {} {}, but the official files hold {published}: is the download complete?",
+                descriptor.name, count.found, count.what
+            ));
+        }
+    }
 }
 
 fn source_files(source: &Source, folder: &Folder, progress: &(dyn Fn(&str) + Sync)) -> Result<Vec<PathBuf>, DataError> {

@@ -128,3 +128,11 @@ pub(crate) fn runs<T: PartialEq>(values: &[T], range: Range<usize>) -> impl Iter
         Some(run)
     })
 }
+
+/// Keeps the values whose row is kept; nothing is done where there is no value per row.
+pub(crate) fn retain<T>(values: &mut Vec<T>, kept: &[bool]) {
+    if values.len() == kept.len() {
+        let mut rows = kept.iter();
+        values.retain(|_| rows.next() == Some(&true));
+    }
+}

@@ -5,8 +5,8 @@ use std::path::Path;
 use polars::prelude::DataType;
 
 use crate::DataError;
-use crate::descriptor::SourceFile;
 use crate::parquet::{fault, read_column};
+use crate::source_file::SourceFile;
 use crate::values::Values;
 
 /// Appends the columns that `file` asks for.

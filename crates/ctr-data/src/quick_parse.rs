@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use polars::prelude::*;
 
-use crate::descriptor::{ColumnRule, ColumnType, SourceFile};
 use crate::lines::Layout;
+use crate::source_file::{ColumnRule, ColumnType, SourceFile};
 use crate::values::{Values, check_bit};
 
 /// Appends the rows of `block` to `columns` and returns true; false, and nothing appended, if any line needs a closer look:

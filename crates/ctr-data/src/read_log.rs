@@ -1,31 +1,21 @@
 //! From a dataset's files to the canonical log.
 
-use std::path::PathBuf;
-
 use crate::bad_rows::BadRows;
 use crate::categories::categories;
-use crate::descriptor::{
-    ColumnType, Descriptor, EarlierFile, EntityFile, FieldRule, LogFile, Owner, Source, SourceFile,
-};
-use crate::json_lines::LIST_SEPARATOR;
+use crate::folder::Folder;
+use crate::item_lists::ItemLists;
 use crate::keys::{ABSENT, Keys};
 use crate::labels::labels;
-use crate::log::{Codes, Column, Earlier, Log, Origin, runs};
+use crate::log::{Codes, Column, Earlier, Log, Origin, retain, runs};
 use crate::read_table::{append_file, read_table};
-use crate::source::Folder;
-use crate::subsample::retain;
+use crate::source_file::ColumnType;
+use crate::source_layout::{EarlierFile, EntityFile, LogFile, Owner, Source};
 use crate::table::Table;
-use crate::transform::MISSING;
 use crate::values::Values;
 use crate::{DataError, DatasetConfig, NO_USER, Split};
 
 /// Reads all files of `folder` and puts the rows in order.
-pub(crate) fn read_log(
-    config: &DatasetConfig,
-    descriptor: &Descriptor,
-    source: &Source,
-    folder: &Folder,
-) -> Result<Log, DataError> {
+pub(crate) fn read_log(config: &DatasetConfig, source: &Source, folder: &Folder) -> Result<Log, DataError> {
     let mut reader = Reader { folder, bad_rows: BadRows::new(config.bad_rows), warnings: Vec::new() };
     let (table, raw_parts) = reader.log(&source.log)?;
     if table.rows() >= u32::MAX as usize {
@@ -42,10 +32,9 @@ pub(crate) fn read_log(
         Some(column) => keys(&table, column, &[])?,
         None => Keys::Text(vec![NO_USER.to_owned()]),
     };
-    let histories =
-        source.log.history.as_ref().map(|column| RowLists::read(&table, column, &source.log.item)).transpose()?;
-    let mut watched: Vec<&Values> = earlier.iter().map(|earlier| &earlier.items).collect();
-    watched.extend(histories.iter().map(|histories| &histories.values));
+    let histories = row_histories(&table, &source.log)?;
+    let watched = earlier.iter().map(|earlier| &earlier.items).chain(&histories).map(|lists| &lists.keys);
+    let watched: Vec<&Values> = watched.collect();
     let items = keys(&table, &source.log.item, &watched)?;
 
     let (mut log, mut order) = rows_in_order(&source.log, &table, &users, &items)?;
@@ -64,7 +53,8 @@ pub(crate) fn read_log(
     }
     log.label = order.iter().map(|&row| raw_labels[row as usize]).collect();
     if let Some(histories) = histories {
-        log.row_histories = histories.in_order(&items, &order);
+        let mut histories = histories.indices(&items);
+        log.row_histories = order.iter().map(|&row| std::mem::take(&mut histories[row as usize])).collect();
     }
     log.test_from = source.test_from;
     log.published = order.iter().filter_map(|&row| raw_parts.get(row as usize).copied()).collect();
@@ -79,10 +69,12 @@ pub(crate) fn read_log(
     });
     for rule in &source.fields {
         let (codes, dictionary) = match rule.of {
-            Owner::User => entity_categories(rule, of_users.as_ref(), users.len())?,
-            Owner::Item => entity_categories(rule, of_items.as_ref(), items.len())?,
-            Owner::Row => categories(rule, &table, &order)?,
-        };
+            Owner::User => of_users.as_ref().map(|users| categories(rule, &users.table, &users.rows)),
+            Owner::Item => of_items.as_ref().map(|items| categories(rule, &items.table, &items.rows)),
+            Owner::Row => Some(categories(rule, &table, &order)),
+        }
+        // The descriptor was checked for it.
+        .ok_or_else(|| table.descriptor_error(format!("field '{}' has no file", rule.name)))??;
         let codes = match rule.of {
             Owner::User => Codes::User(codes),
             Owner::Item => Codes::Item(codes),
@@ -96,79 +88,24 @@ pub(crate) fn read_log(
     log.origin.skipped_rows = reader.bad_rows.skipped;
     log.origin.warnings = reader.warnings;
     log.origin.warnings.extend(reader.bad_rows.warnings);
-    compare_with_published(descriptor, &mut log);
     Ok(log)
 }
 
-/// What a user saw before the log, by row of its file.
+/// What users saw before the log, by row of its file.
 struct EarlierRows {
     users: Values,
     last_times: Vec<i64>,
-    /// Items of all rows, one row after the other.
-    items: Values,
-    /// Number of items of each row.
-    lengths: Vec<usize>,
+    items: ItemLists,
 }
 
 impl EarlierRows {
     fn by_user(&self, users: &Keys, items: &Keys) -> Vec<Earlier> {
         let mut all = vec![Earlier::default(); users.len()];
-        let item_indices = items.indices(&self.items);
-        let mut start = 0;
-        for ((user, &last_time), &length) in
-            users.indices(&self.users).into_iter().zip(&self.last_times).zip(&self.lengths)
-        {
-            if user != ABSENT {
-                all[user as usize] = Earlier { last_time, items: item_indices[start..start + length].to_vec() };
-            }
-            start += length;
+        let rows = users.indices(&self.users).into_iter().zip(&self.last_times).zip(self.items.indices(items));
+        for ((user, &last_time), items) in rows.filter(|((user, _), _)| *user != ABSENT) {
+            all[user as usize] = Earlier { last_time, items };
         }
         all
-    }
-}
-
-/// A list of item keys in each row of the log.
-struct RowLists {
-    /// Those of all rows, one row after the other.
-    values: Values,
-    lengths: Vec<usize>,
-}
-
-impl RowLists {
-    /// Reads `column`, whose keys are of the type of the column `item`.
-    fn read(table: &Table, column: &str, item: &str) -> Result<RowLists, DataError> {
-        let kind = match table.column(item)? {
-            Values::Text(_) => ColumnType::Text,
-            _ => ColumnType::Int,
-        };
-        let mut lists = RowLists { values: Values::empty(kind), lengths: Vec::with_capacity(table.rows()) };
-        for row in 0..table.rows() {
-            let (text, before) = (table.text(column, row)?, lists.values.len());
-            let is_list = text.contains(LIST_SEPARATOR);
-            let is_between = |c: char| match is_list {
-                true => c == LIST_SEPARATOR,
-                false => c.is_whitespace() || matches!(c, ',' | '|' | '^'),
-            };
-            for key in text.split(is_between).filter(|key| !key.is_empty()) {
-                let pushed = lists.values.push(kind, key);
-                pushed.map_err(|message| table.malformed(row, column, key, &format!("{message}; correct the line")))?;
-            }
-            lists.lengths.push(lists.values.len() - before);
-        }
-        Ok(lists)
-    }
-
-    /// The lists by row of the log, as indices of items.
-    fn in_order(&self, items: &Keys, order: &[u32]) -> Vec<Vec<u32>> {
-        let indices = items.indices(&self.values);
-        let mut starts = Vec::with_capacity(self.lengths.len());
-        let mut start = 0;
-        for length in &self.lengths {
-            starts.push(start);
-            start += length;
-        }
-        let list = |&row: &u32| indices[starts[row as usize]..][..self.lengths[row as usize]].to_vec();
-        order.iter().map(list).collect()
     }
 }
 
@@ -186,17 +123,11 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn required(&self, file: &SourceFile) -> Result<PathBuf, DataError> {
-        let mut needed = file.clone();
-        needed.optional = false;
-        Ok(self.folder.file(&needed)?.unwrap_or_default())
-    }
-
     /// All rows of the log, and the part of the published split of each; empty where there is none.
     fn log(&mut self, log: &LogFile) -> Result<(Table, Vec<Split>), DataError> {
         let (mut table, mut parts) = (Table::empty(&log.file), Vec::new());
         for (part, file) in log.files() {
-            let path = self.required(&file)?;
+            let path = self.folder.required(&file)?;
             if let Some(stand_in) = file.stand_in.as_ref().filter(|stand_in| path.ends_with(&stand_in.path)) {
                 self.warnings.push(format!("{} stands in for {}: {}", stand_in.path, file.path, stand_in.warning));
             }
@@ -209,7 +140,7 @@ impl Reader<'_> {
     }
 
     fn attributes(&mut self, file: &EntityFile, keys: &Keys) -> Result<Attributes, DataError> {
-        let table = read_table(&self.required(&file.file)?, &file.file, &mut self.bad_rows)?;
+        let table = read_table(&self.folder.required(&file.file)?, &file.file, &mut self.bad_rows)?;
         let column = table.column(&file.key)?;
         if !keys.are_of_type(column) {
             return Err(
@@ -228,25 +159,21 @@ impl Reader<'_> {
     fn earlier(&mut self, file: &EarlierFile) -> Result<Option<EarlierRows>, DataError> {
         let Some(path) = self.folder.file(&file.file)? else { return Ok(None) };
         let table = read_table(&path, &file.file, &mut self.bad_rows)?;
-        let (mut items, mut lengths) = (Vec::new(), Vec::with_capacity(table.rows()));
-        for row in 0..table.rows() {
-            let (text, before) = (table.text(&file.items, row)?, items.len());
-            for item in text.split_whitespace() {
-                items.push(
-                    item.parse()
-                        .map_err(|_| table.malformed(row, &file.items, item, "is not an item id; correct the line"))?,
-                );
-            }
-            lengths.push(items.len() - before);
-        }
+        let items = ItemLists::read(&table, &file.items, ColumnType::Int, char::is_whitespace)?;
         let users = table.column(&file.user)?.clone();
-        Ok(Some(EarlierRows {
-            users,
-            last_times: table.ints(&file.last_time)?.to_vec(),
-            items: Values::Int(items),
-            lengths,
-        }))
+        Ok(Some(EarlierRows { users, last_times: table.ints(&file.last_time)?.to_vec(), items }))
     }
+}
+
+/// Items that users had before each row of the log, in the row's own column.
+fn row_histories(table: &Table, log: &LogFile) -> Result<Option<ItemLists>, DataError> {
+    let Some(column) = &log.history else { return Ok(None) };
+    let kind = match table.column(&log.item)? {
+        Values::Text(_) => ColumnType::Text,
+        _ => ColumnType::Int,
+    };
+    let is_between = |c: char| c.is_whitespace() || matches!(c, ',' | '|' | '^');
+    ItemLists::read(table, column, kind, is_between).map(Some)
 }
 
 /// First row whose text is empty.
@@ -293,18 +220,6 @@ fn rows_in_order(log: &LogFile, table: &Table, users: &Keys, items: &Keys) -> Re
     Ok((sorted, order))
 }
 
-/// Codes and dictionary of a field of users or items; without a file of them everything is missing.
-fn entity_categories(
-    rule: &FieldRule,
-    attributes: Option<&Attributes>,
-    entities: usize,
-) -> Result<(Vec<u32>, Vec<String>), DataError> {
-    match attributes {
-        Some(Attributes { table, rows }) => categories(rule, table, rows),
-        None => Ok((vec![0; entities], vec![MISSING.to_owned()])),
-    }
-}
-
 /// Keeps the first of the rows that share user, item and time; `order` follows.
 fn drop_repeats(log: &mut Log, order: &mut Vec<u32>) {
     let mut keep = vec![true; log.user.len()];
@@ -320,23 +235,4 @@ fn drop_repeats(log: &mut Log, order: &mut Vec<u32>) {
     retain(&mut log.item, &keep);
     retain(&mut log.time, &keep);
     retain(order, &keep);
-}
-
-/// Warns where the counts are not those of the official files.
-fn compare_with_published(descriptor: &Descriptor, log: &mut Log) {
-    let Some(expected) = &descriptor.expected else { return };
-    let items = log.items_with_rows();
-    for (what, found, published) in [
-        ("rows", log.origin.raw_rows, expected.rows),
-        ("users", log.user_keys.len(), expected.users),
-        ("items", items, expected.items),
-    ] {
-        if published.is_some_and(|published| found as u64 != published) {
-            log.origin.warnings.push(format!(
-                "{}: {found} {what}, but the official files hold {}: is the download complete?",
-                descriptor.name,
-                published.unwrap_or_default()
-            ));
-        }
-    }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::DataError;
 use crate::bad_rows::BadRows;
 use crate::blocks::Blocks;
-use crate::descriptor::{Encoding, Format, SourceFile};
 use crate::lines::{self, Fault, Layout};
+use crate::source_file::{Encoding, Format, SourceFile};
 use crate::table::Table;
 use crate::{parquet_source, quick_parse};
 

@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::log::{Codes, Log};
+use crate::log::{Codes, Log, retain};
 
 /// Keeps `users` of the users of `log`, drawn by `seed`, with all their rows; all of them where there are no more.
 pub(crate) fn users(log: &mut Log, users: usize, seed: u64) {
@@ -41,14 +41,6 @@ pub(crate) fn users(log: &mut Log, users: usize, seed: u64) {
             Codes::Row(codes) => retain(codes, &kept),
             Codes::Item(_) => {}
         }
-    }
-}
-
-/// Keeps the values whose row is kept; nothing is done where there is no value per row.
-pub(crate) fn retain<T>(values: &mut Vec<T>, kept: &[bool]) {
-    if values.len() == kept.len() {
-        let mut rows = kept.iter();
-        values.retain(|_| rows.next() == Some(&true));
     }
 }
 

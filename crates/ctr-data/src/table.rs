@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::DataError;
-use crate::descriptor::SourceFile;
+use crate::source_file::SourceFile;
 use crate::values::Values;
 
 /// Named columns of equal length, and where each row came from.

@@ -2,7 +2,7 @@
 
 use indexmap::IndexSet;
 
-use crate::descriptor::ColumnType;
+use crate::source_file::ColumnType;
 
 /// The values of one column, by row.
 #[derive(Debug, Clone, PartialEq)]

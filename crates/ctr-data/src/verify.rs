@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use crate::checksum::md5_of;
 use crate::descriptor::Descriptor;
+use crate::folder::{Folder, data_variable};
+use crate::log::Log;
 use crate::read_log::read_log;
-use crate::source::{DATA_VARIABLE, Folder};
 use crate::{DataError, DatasetConfig};
 
 /// The files of a dataset, and their counts beside the published ones.
@@ -72,8 +73,7 @@ pub fn verify(config: &DatasetConfig, progress: &dyn Fn(&str)) -> Result<Verific
     let Some(source) = &descriptor.source else {
         return Ok(Verification { dataset: name, files: Vec::new(), counts: Vec::new(), warnings: Vec::new() });
     };
-    let variable = std::env::var_os(DATA_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let folder = Folder::find(config, &descriptor, variable)?;
+    let folder = Folder::find(config, &descriptor, data_variable())?;
     let mut files = Vec::new();
     for file in source.files() {
         if let Some(path) = folder.file(&file)? {
@@ -87,16 +87,18 @@ pub fn verify(config: &DatasetConfig, progress: &dyn Fn(&str)) -> Result<Verific
         }
     }
     progress(&format!("{name}: reading {} files", files.len()));
-    let log = read_log(config, &descriptor, source, &folder)?;
+    let log = read_log(config, source, &folder)?;
+    let counts = counts(&descriptor, &log).to_vec();
+    Ok(Verification { dataset: name, files, counts, warnings: log.origin.warnings })
+}
+
+/// The counts of a log beside the published ones.
+pub(crate) fn counts(descriptor: &Descriptor, log: &Log) -> [VerifiedCount; 3] {
     let expected = descriptor.expected.clone().unwrap_or_default();
-    let counts = [
-        ("rows", log.origin.raw_rows as u64, expected.rows),
-        ("users", log.user_keys.len() as u64, expected.users),
-        ("items", log.items_with_rows() as u64, expected.items),
-    ];
-    let counts = counts.map(|(what, found, published)| VerifiedCount { what, found, published }).to_vec();
-    // What the counts say already is not said twice.
-    let about_files = |warning: &String| !warning.starts_with(&format!("{name}: "));
-    let warnings = log.origin.warnings.into_iter().filter(about_files).collect();
-    Ok(Verification { dataset: name, files, counts, warnings })
+    [
+        ("rows", log.origin.raw_rows, expected.rows),
+        ("users", log.user_keys.len(), expected.users),
+        ("items", log.items_with_rows(), expected.items),
+    ]
+    .map(|(what, found, published)| VerifiedCount { what, found: found as u64, published })
 }

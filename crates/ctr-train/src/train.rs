@@ -11,7 +11,7 @@ use crate::{
 use candle_core::{Device, Tensor, Var};
 use ctr_data::{Dataset, Split};
 use ctr_metrics::{Scored, gauc, logloss};
-use ctr_nn::{BatchNorm, CtrModel, Kind, NormStatistics, Parameters, RowOrder, Rows, Step, seeded_rng};
+use ctr_nn::{BatchNorm, CtrModel, Kind, NormStatistics, Parameters, RowGradients, RowOrder, Rows, Step, seeded_rng};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path, time::Instant};
@@ -198,14 +198,10 @@ impl Run<'_> {
             let (parameter, state) = (self.parameters.get(name)?, self.optimizer.get(name));
             optimizer.step(parameter, grad, state, &Rows::All, &step(self.config.l2_dense))?;
         }
-        // Tables that are read with the same ids share their order.
-        let mut order: Option<RowOrder> = None;
+        let mut order = None;
         for (name, grads) in &gradients.tables {
             let (parameter, state) = (self.parameters.get(name)?, self.optimizer.get(name));
-            let order = match order.take().filter(|order| order.is_of(grads)) {
-                Some(shared) => order.insert(shared),
-                None => order.insert(RowOrder::new(grads)?),
-            };
+            let order = order_of(grads, &mut order)?;
             let step = step(self.config.l2_embedding);
             match self.config.embedding_update {
                 EmbeddingUpdate::Touched => optimizer.step_rows(parameter, grads, order, state, &step)?,
@@ -225,9 +221,10 @@ impl Run<'_> {
         for (name, grad) in &gradients.dense {
             all.push((name, add(grad, self.parameters.get(name)?, self.config.l2_dense)?));
         }
+        let mut order = None;
         for (name, grads) in &gradients.tables {
             let parameter = self.parameters.get(name)?;
-            let grad = grads.to_dense(&RowOrder::new(grads)?, parameter.dim(0)?)?;
+            let grad = grads.to_dense(order_of(grads, &mut order)?, parameter.dim(0)?)?;
             all.push((name, add(&grad, parameter, self.config.l2_embedding)?));
         }
         Ok(all)
@@ -275,6 +272,14 @@ impl Run<'_> {
         self.steps = state.progress.steps;
         Ok(state.progress.finished)
     }
+}
+
+/// The order of a table's rows: the last one where it is of the same ids, since tables that are read alike share it.
+fn order_of<'o>(grads: &RowGradients, last: &'o mut Option<RowOrder>) -> candle_core::Result<&'o RowOrder> {
+    Ok(match last.take().filter(|order| order.is_of(grads)) {
+        Some(shared) => last.insert(shared),
+        None => last.insert(RowOrder::new(grads)?),
+    })
 }
 
 /// The validation part, grouped by user.

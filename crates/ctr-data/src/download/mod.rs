@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::descriptor::{Descriptor, Download};
-use crate::source::{DATA_VARIABLE, Folder};
+use crate::folder::{Folder, data_variable};
 use crate::{DataError, DatasetConfig};
 
 /// Holds the licence as it was accepted.
@@ -23,8 +23,7 @@ const ACCEPTED: &str = ".licence-accepted";
 /// [`DataError::NoDownload`], [`DataError::LicenceNotAccepted`], [`DataError::Download`], [`DataError::Archive`].
 pub fn download(config: &DatasetConfig, accept_licence: bool, progress: &dyn Fn(&str)) -> Result<PathBuf, DataError> {
     let descriptor = Descriptor::find(&config.name, config.category.as_deref())?;
-    let variable = std::env::var_os(DATA_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-    download_with(config, &descriptor, variable, accept_licence, progress)
+    download_with(config, &descriptor, data_variable(), accept_licence, progress)
 }
 
 fn download_with(

@@ -113,22 +113,18 @@ impl CustomOp3 for Affine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::largest_difference;
-    use candle_core::Device;
+    use crate::ops::{largest_difference, wave};
 
     #[test]
     fn equals_product_and_bias() -> Result<()> {
-        let wave = |count: usize, pace: f32| (0..count).map(|i| (i as f32 * pace).sin()).collect::<Vec<f32>>();
-        let tensor =
-            |shape: &[usize], pace: f32| Tensor::from_vec(wave(shape.iter().product(), pace), shape, &Device::Cpu);
         for (batch, input, output) in [(3, 5, 4), (9, 33, 17), (32, 4, 1)] {
-            let (x, weight) = (tensor(&[2, batch, input], 0.3)?, tensor(&[2, input, output], 0.7)?);
-            let (bias, product) = (tensor(&[2, output], 1.1)?, x.matmul(&weight)?);
+            let (x, weight) = (wave(&[2, batch, input], 0.3)?, wave(&[2, input, output], 0.7)?);
+            let (bias, product) = (wave(&[2, output], 1.1)?, x.matmul(&weight)?);
             assert!(largest_difference(&affine(&x, &weight, None)?, &product)? < 1e-6);
             let expected = product.broadcast_add(&bias.unsqueeze(1)?)?;
             assert!(largest_difference(&affine(&x, &weight, Some(&bias))?, &expected)? < 2e-6);
         }
-        let message = affine(&tensor(&[2, 3, 5], 1.0)?, &tensor(&[2, 4, 5], 1.0)?, None).unwrap_err().to_string();
+        let message = affine(&wave(&[2, 3, 5], 1.0)?, &wave(&[2, 4, 5], 1.0)?, None).unwrap_err().to_string();
         assert!(message.contains("do not fit"), "{message}");
         Ok(())
     }

@@ -96,23 +96,19 @@ impl InplaceOp3 for Descend {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::largest_difference;
-    use candle_core::{Device, Var};
+    use crate::ops::{largest_difference, wave};
+    use candle_core::Var;
 
     #[test]
     fn equals_the_gradient_times_the_step_size() -> Result<()> {
-        let wave = |count: usize, pace: f32| (0..count).map(|i| (i as f32 * pace).sin()).collect::<Vec<f32>>();
-        let tensor = |shape: (usize, usize, usize), pace: f32| {
-            Tensor::from_vec(wave(shape.0 * shape.1 * shape.2, pace), shape, &Device::Cpu)
-        };
         for (rows, columns, batch) in [(5, 4, 3), (33, 17, 9), (4, 1, 32)] {
-            let weight = Var::from_tensor(&tensor((2, rows, columns), 0.7)?)?;
-            let (input, grad) = (tensor((2, batch, rows), 0.3)?, tensor((2, batch, columns), 1.1)?);
+            let weight = Var::from_tensor(&wave(&[2, rows, columns], 0.7)?)?;
+            let (input, grad) = (wave(&[2, batch, rows], 0.3)?, wave(&[2, batch, columns], 1.1)?);
             let expected = (weight.as_tensor() - (input.transpose(1, 2)?.matmul(&grad)? * 0.05)?)?;
             descend(&weight.as_detached_tensor(), &input, &grad, 0.05)?;
             assert!(largest_difference(weight.as_tensor(), &expected)? < 1e-6);
         }
-        let message = descend(&tensor((2, 3, 4), 1.0)?, &tensor((2, 5, 4), 1.0)?, &tensor((2, 5, 4), 1.0)?, 0.1);
+        let message = descend(&wave(&[2, 3, 4], 1.0)?, &wave(&[2, 5, 4], 1.0)?, &wave(&[2, 5, 4], 1.0)?, 0.1);
         assert!(message.unwrap_err().to_string().contains("do not fit"));
         Ok(())
     }

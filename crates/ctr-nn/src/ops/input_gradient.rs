@@ -146,23 +146,18 @@ impl CustomOp3 for InputGradient {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::largest_difference;
-    use candle_core::Device;
+    use crate::ops::{largest_difference, wave};
 
     #[test]
     fn equals_product_and_mask() -> Result<()> {
-        let wave = |count: usize, pace: f32| (0..count).map(|i| (i as f32 * pace).sin()).collect::<Vec<f32>>();
-        let tensor =
-            |shape: &[usize], pace: f32| Tensor::from_vec(wave(shape.iter().product(), pace), shape, &Device::Cpu);
         for (batch, input, output) in [(3, 5, 4), (32, 33, 17), (32, 4, 1), (40, 7, 6)] {
-            let (grad, weight) = (tensor(&[2, batch, output], 0.3)?, tensor(&[2, input, output], 0.7)?);
-            let (product, y) = (grad.matmul(&weight.t()?)?, tensor(&[2, batch, input], 1.1)?);
+            let (grad, weight) = (wave(&[2, batch, output], 0.3)?, wave(&[2, input, output], 0.7)?);
+            let (product, y) = (grad.matmul(&weight.t()?)?, wave(&[2, batch, input], 1.1)?);
             assert!(largest_difference(&input_gradient(&grad, &weight, None)?, &product)? < 1e-5);
             let expected = mask_positive(&product, &y)?;
             assert!(largest_difference(&input_gradient(&grad, &weight, Some(&y))?, &expected)? < 1e-5);
         }
-        let message =
-            input_gradient(&tensor(&[2, 3, 5], 1.0)?, &tensor(&[2, 5, 4], 1.0)?, None).unwrap_err().to_string();
+        let message = input_gradient(&wave(&[2, 3, 5], 1.0)?, &wave(&[2, 5, 4], 1.0)?, None).unwrap_err().to_string();
         assert!(message.contains("do not fit"), "{message}");
         Ok(())
     }

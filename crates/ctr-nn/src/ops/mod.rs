@@ -74,7 +74,14 @@ fn f32_slice_mut<'a>(op: &str, storage: &'a mut CpuStorage, layout: &Layout) -> 
     }
 }
 
-/// For the tests that hold a fused operation against its plain twin.
+/// For the tests that hold a fused operation against its plain twin: values that differ, of either sign.
+#[cfg(test)]
+pub(crate) fn wave(shape: &[usize], pace: f32) -> Result<candle_core::Tensor> {
+    let values: Vec<f32> = (0..shape.iter().product()).map(|i: usize| (i as f32 * pace).sin()).collect();
+    candle_core::Tensor::from_vec(values, shape, &candle_core::Device::Cpu)
+}
+
+/// For the same tests.
 #[cfg(test)]
 pub(crate) fn largest_difference(a: &candle_core::Tensor, b: &candle_core::Tensor) -> Result<f32> {
     (a - b)?.abs()?.flatten_all()?.max(0)?.to_scalar()

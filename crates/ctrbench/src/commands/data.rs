@@ -134,5 +134,8 @@ fn config(args: &DatasetArgs) -> Result<DatasetConfig> {
     if let Some(rule) = &args.bad_rows {
         table.insert("bad_rows".into(), Value::String(rule.clone()));
     }
-    DatasetConfig::deserialize(table).map_err(|error| anyhow!("--set {}: {error}", args.set.join(" --set ")))
+    DatasetConfig::deserialize(table).map_err(|error| match &args.set[..] {
+        [] => anyhow!("{}: {error}", args.dataset),
+        set => anyhow!("--set {}: {error}", set.join(" --set ")),
+    })
 }

@@ -2,11 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::descriptor::{Descriptor, SourceFile};
+use crate::descriptor::Descriptor;
+use crate::source_file::SourceFile;
 use crate::{DataError, DatasetConfig};
 
-/// Environment variable that names the data folder.
-pub(crate) const DATA_VARIABLE: &str = "CTRBENCH_DATA";
+/// The data folder that the environment variable `CTRBENCH_DATA` names, if it does.
+pub(crate) fn data_variable() -> Option<PathBuf> {
+    std::env::var_os(DATA_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+const DATA_VARIABLE: &str = "CTRBENCH_DATA";
 
 /// The folder of one dataset, found.
 #[derive(Debug)]
@@ -76,6 +81,14 @@ impl Folder {
         } else {
             Err(self.missing(&path))
         }
+    }
+
+    /// Path of `file`, whether or not it may be absent.
+    ///
+    /// # Errors
+    /// [`DataError::MissingFile`] if it is absent.
+    pub fn required(&self, file: &SourceFile) -> Result<PathBuf, DataError> {
+        self.file(file)?.ok_or_else(|| self.missing(&self.path.join(&file.path)))
     }
 
     fn missing(&self, path: &Path) -> DataError {

@@ -1,0 +1,48 @@
+//! Whether a descriptor's files and fields can be what it says.
+
+use crate::source_file::SourceFile;
+use crate::source_layout::{FieldRule, Owner, Source};
+use crate::transform::Transform;
+
+/// Says what is wrong with a source, if anything is.
+///
+/// # Errors
+/// A message that names the file or the field.
+pub(crate) fn check(source: &Source) -> Result<(), String> {
+    source.files().iter().try_for_each(check_file)?;
+    source.fields.iter().try_for_each(|field| check_field(source, field))
+}
+
+fn check_file(file: &SourceFile) -> Result<(), String> {
+    let mut names: Vec<&str> = file.columns.iter().map(|column| column.name.as_str()).collect();
+    names.sort_unstable();
+    let twice = names.windows(2).any(|pair| pair[0] == pair[1]);
+    if names.is_empty() || twice || names[0].is_empty() {
+        return Err(format!("{} needs columns, each with a name of its own", file.path));
+    }
+    if file.separator.is_empty() || !file.separator.is_ascii() {
+        return Err(format!("the separator of {} is '{}'; it must be ASCII text", file.path, file.separator));
+    }
+    Ok(())
+}
+
+fn check_field(source: &Source, field: &FieldRule) -> Result<(), String> {
+    let FieldRule { name, columns, transform, bounds, .. } = field;
+    if (*transform == Transform::Bucket) == bounds.is_empty() || !bounds.is_sorted_by(|a, b| a < b) {
+        return Err(format!(
+            "field '{name}' has transform {transform:?} and bounds {bounds:?}; a bucket needs ascending bounds, and only it has any"
+        ));
+    }
+    let owner = match field.of {
+        Owner::User if source.users.is_none() => Some("user"),
+        Owner::Item if source.items.is_none() => Some("item"),
+        _ => None,
+    };
+    if let Some(owner) = owner {
+        return Err(format!("field '{name}' is of a {owner}, but the source has no file of them"));
+    }
+    if columns.is_empty() || (columns.len() > 1 && *transform != Transform::Flags) {
+        return Err(format!("field '{name}' needs one column; only flags have several"));
+    }
+    Ok(())
+}

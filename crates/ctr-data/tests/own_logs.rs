@@ -1,0 +1,234 @@
+//! Logs that a descriptor of the user's own describes.
+
+use std::fs;
+
+use ctr_data::{BadRowRule, Dataset, DatasetConfig, SplitRule, load};
+use tempfile::TempDir;
+
+/// A descriptor `mine.toml` in a folder of its own, and how it is loaded.
+struct OwnLog {
+    folder: TempDir,
+    config: DatasetConfig,
+}
+
+impl OwnLog {
+    fn new(descriptor: &str) -> OwnLog {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = DatasetConfig::new(folder.path().join("mine.toml").to_str().unwrap());
+        config.cache_dir = folder.path().join("cache");
+        let own = OwnLog { folder, config };
+        own.describe(descriptor);
+        own
+    }
+
+    fn describe(&self, descriptor: &str) {
+        self.write("mine.toml", descriptor);
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    fn load(&self) -> Dataset {
+        load(&self.config, &|_| {}).unwrap()
+    }
+
+    /// Why it cannot be loaded.
+    fn message(&self) -> String {
+        load(&self.config, &|_| {}).unwrap_err().to_string()
+    }
+}
+
+fn vocabulary(dataset: &Dataset, field: &str) -> u64 {
+    let facts = dataset.facts.fields.iter().find(|facts| facts.name == field);
+    facts.unwrap_or_else(|| panic!("no {field}")).vocabulary_size
+}
+
+/// `\N` is a missing value; a bad line is left out and counted if it is asked for, up to 1 %.
+#[test]
+fn a_log_of_ones_own_with_bad_lines() {
+    let mut own = OwnLog::new(
+        r#"
+name = "mine"
+title = "A log of my own"
+
+[source.label]
+column = "action"
+positive_is = ["click", "buy"]
+
+[source.log]
+user = "user"
+item = "item"
+time = "time"
+time_unit = "seconds"
+[source.log.file]
+path = "log.tsv"
+separator = "\t"
+missing = ["\\N"]
+columns = [
+    { name = "user", type = "text" },
+    { name = "item", type = "text" },
+    { name = "action", type = "text" },
+    { name = "time", type = "int" },
+    { name = "device", type = "text" },
+]
+
+[[source.fields]]
+name = "device"
+of = "row"
+columns = ["device"]
+transform = "text"
+"#,
+    );
+    let write_log = |own: &OwnLog, bad: u32| {
+        let mut log = "time\tuser\titem\taction\tdevice\textra\n".to_owned();
+        for at in 0..400 {
+            let time = if at < bad { "noon".to_owned() } else { at.to_string() };
+            let device = ["phone", "\\N", ""][at as usize % 3];
+            log += &format!(
+                "{time}\tu{}\ti{}\t{}\t{device}\tx\n",
+                at % 7,
+                at % 11,
+                ["click", "view", "buy"][at as usize % 3]
+            );
+        }
+        own.write("log.tsv", &log);
+    };
+    write_log(&own, 0);
+    let dataset = own.load();
+    assert_eq!(
+        (dataset.name.as_str(), dataset.facts.rows, dataset.facts.users, dataset.facts.items),
+        ("mine", 400, 7, 11)
+    );
+    assert_eq!(vocabulary(&dataset, "device"), 3, "phone, and missing in both forms");
+    assert!((dataset.facts.positive_rate - 267.0 / 400.0).abs() < 1e-12);
+
+    write_log(&own, 4);
+    let message = own.message();
+    assert!(message.contains("log.tsv: line 2: column 'time': 'noon' is not a whole number"), "{message}");
+    own.config.bad_rows = BadRowRule::Skip;
+    let dataset = own.load();
+    assert_eq!((dataset.facts.rows, dataset.facts.skipped_rows), (396, 4));
+    assert!(
+        dataset.facts.warnings[0].contains("4 of 400 lines were left out; the first: "),
+        "{:?}",
+        dataset.facts.warnings
+    );
+
+    write_log(&own, 5);
+    let message = own.message();
+    assert!(message.contains("5 of 400 lines cannot be read, more than 1 %"), "{message}");
+}
+
+/// A history of each row's own, and numbers between bounds.
+#[test]
+fn a_log_with_histories_and_buckets() {
+    let text = r#"
+name = "mine"
+title = "A log of my own"
+[source.label]
+column = "click"
+positive_at_least = 1.0
+[source.log]
+user = "user"
+item = "item"
+history = "seen"
+time = "time"
+time_unit = "seconds"
+[source.log.file]
+path = "log.jsonl"
+format = "json-lines"
+columns = [
+    { name = "user", type = "int" },
+    { name = "item", type = "text" },
+    { name = "seen", type = "text" },
+    { name = "click", type = "bit" },
+    { name = "time", type = "int" },
+    { name = "price", type = "number" },
+]
+[[source.fields]]
+name = "price"
+of = "row"
+columns = ["price"]
+transform = "bucket"
+bounds = [10.0, 100.0]
+"#;
+    let mut own = OwnLog::new(text);
+    let line = |at: u32| {
+        let seen: Vec<String> = (0..at % 4).map(|k| format!("\"i{}\"", (at + k) % 5)).collect();
+        let price = [9.99, 10.0, 250.0][at as usize % 3];
+        format!(
+            "{{\"user\": {}, \"item\": \"i{}\", \"seen\": [{}], \"click\": {}, \"time\": {at}, \"price\": {price}}}\n",
+            at % 3,
+            at % 5,
+            seen.join(", "),
+            at % 2
+        )
+    };
+    own.write("log.jsonl", &(0..60).map(line).collect::<String>());
+    own.config.history_length = 2;
+    let dataset = own.load();
+    assert_eq!(vocabulary(&dataset, "price"), 4);
+    let unknown = dataset.fields[dataset.item_field].offset;
+    for row in 0..dataset.len() {
+        let at = dataset.samples.time[row] as u32;
+        let expected: Vec<u32> = (0..at % 4).map(|k| unknown + 1 + (at + k) % 5).collect();
+        assert_eq!(dataset.history(row), &expected[expected.len().saturating_sub(2)..], "row of time {at}");
+    }
+
+    for (from, to, expected) in [
+        ("bounds = [10.0, 100.0]", "bounds = [100.0, 10.0]", "a bucket needs ascending bounds"),
+        ("bounds = [10.0, 100.0]", "", "a bucket needs ascending bounds"),
+        ("columns = [\"price\"]", "columns = [\"price\", \"click\"]", "needs one column"),
+        ("history = \"seen\"", "history = \"sene\"", "column 'sene' is not read"),
+    ] {
+        own.describe(&text.replace(from, to));
+        let message = own.message();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+/// What polars would fill up, cut or shift is named with its line, whatever the other lines of the block are.
+#[test]
+fn odd_lines_are_named_and_keys_are_needed() {
+    let text = |columns: &str, further: &str| {
+        format!(
+            "name = \"mine\"\ntitle = \"Mine\"\n[source.label]\ncolumn = \"click\"\npositive_is = [\"yes\"]\n[source.log]\nuser = \"user\"\nitem = \"item\"\ntime_unit = \"none\"\n[source.log.file]\npath = \"log.csv\"\ncolumns = [{columns}]\n{further}"
+        )
+    };
+    let columns = ["user", "item", "click"].map(|name| format!("{{ name = \"{name}\", type = \"text\" }}")).join(",");
+    let mut own = OwnLog::new(&text(&columns, ""));
+    own.config.split = SplitRule::UserRandom;
+    let log = |odd: &str| {
+        let rows: String = (0..40).map(|at| format!("u{},i{},{},x\n", at % 3, at % 7, ["yes", "no"][at % 2])).collect();
+        own.write("log.csv", &format!("user,item,click,unread\n{odd}{rows}"));
+    };
+    log("");
+    assert_eq!(own.load().facts.rows, 40, "no time, and pairs that repeat");
+    log("u0,\"i,1\",yes,x\r\n");
+    assert_eq!(own.load().facts.items, 8);
+    for (odd, expected) in [
+        ("u0,i0,yes\n", "line 2: column '(whole line)': 'u0,i0,yes' has 3 columns instead of 4"),
+        ("u0,i0,yes,x,y\n", "line 2: column '(whole line)': 'u0,i0,yes,x,y' has 5 columns instead of 4"),
+        ("\n", "line 2: column '(whole line)': '' has 1 columns instead of 4"),
+        (",i0,yes,x\n", "line 2: column 'user': '' is missing"),
+        ("u0,i0,,x\n", "line 2: column 'click': '' is missing"),
+    ] {
+        log(odd);
+        let message = own.message();
+        assert!(message.contains(expected), "{message}");
+    }
+    log("");
+    let users = "[source.users]\nkey = \"id\"\n[source.users.file]\npath = \"log.csv\"\ncolumns = [{ name = \"user\", type = \"text\" }]\n";
+    let field = "[[source.fields]]\nname = \"age\"\nof = \"user\"\ncolumns = [\"age\"]\ntransform = \"text\"\n";
+    for (columns, further, expected) in [
+        (columns.as_str(), users, "column 'id' is not read"),
+        (columns.as_str(), field, "field 'age' is of a user, but the source has no file of them"),
+        ("", "", "log.csv needs columns"),
+        (&format!("{columns}, {columns}"), "", "each with a name of its own"),
+    ] {
+        own.describe(&text(columns, further));
+        let message = own.message();
+        assert!(message.contains(expected), "{message}");
+    }
+}
