@@ -3,7 +3,7 @@
 use crate::{arguments::Model, fine_tuning::Cloud, rounds::serve};
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
-use ctr_nn::save_tensors;
+use ctr_nn::{PADDING_ROW, save_tensors};
 use ctr_personalize::{FineTuner, FineTuningConfig, Method};
 use serde_json::json;
 use std::{path::Path, time::Instant};
@@ -26,7 +26,9 @@ pub fn run(model: Model, candidates: usize, export: &Path) -> Result<()> {
     let requests: Vec<Vec<u32>> = (0..REQUESTS)
         .map(|request| {
             let sample = |i: usize| samples[(request * 37 + i) % samples.len()] as usize;
-            (0..candidates).flat_map(|i| cloud.dataset.sample_ids(sample(i)).to_vec()).collect()
+            let mut ids = Vec::new();
+            (0..candidates).for_each(|i| cloud.dataset.append_lookups(sample(i), PADDING_ROW, &mut ids));
+            ids
         })
         .collect();
     let expected = requests.iter().map(|ids| user_model.score(ids, &history)).collect::<Result<Vec<_>, _>>()?;

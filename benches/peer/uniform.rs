@@ -4,6 +4,7 @@
 use ctr_data::{Dataset, Facts, Field, Samples, Split};
 use ctr_nn::seeded_rng;
 use rand::Rng;
+use std::collections::BTreeMap;
 
 /// Fields of a sample.
 const FIELDS: u32 = 8;
@@ -43,6 +44,7 @@ pub fn uniform(vocabulary: u32, rows: usize, held_out: usize, history_length: us
     Dataset {
         name: "uniform".into(),
         fields,
+        lists: BTreeMap::new(),
         item_field: 0,
         history_length,
         user_keys: (0..total.div_ceil(ROWS_PER_USER)).map(|user| user.to_string()).collect(),

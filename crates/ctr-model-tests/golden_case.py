@@ -13,12 +13,21 @@ import torch.nn.functional as F
 
 FIELDS, ROWS_PER_FIELD, HISTORY_LENGTHS = 3, 4, [4, 2, 0, 1, 3]
 IDS = torch.tensor([[4 * f + (b * (f + 2) + f) % 4 for f in range(FIELDS)] for b in range(5)])
+# The same with several values, or none, in the last field.
+LIST_LENGTHS = [1, 3, 2, 0, 1]
+LISTS = [
+    [[row] for row in ids[:-1]] + [[8 + (ids[-1] + k) % 4 for k in range(length)]]
+    for ids, length in zip(IDS.tolist(), LIST_LENGTHS)
+]
 HISTORIES = [[4 + (b + 2 * place) % 4 for place in range(length)] for b, length in enumerate(HISTORY_LENGTHS)]
 LABELS = torch.tensor([1.0 if b % 3 == 0 else 0.0 for b in range(5)], dtype=torch.float64)
 
 
 class Parameters(dict):
     """Parameters made by the formula when first asked for; linear weights are [in, out]."""
+
+    def __init__(self, lists=False):
+        self.lists = lists
 
     def __call__(self, name, *shape):
         if name not in self:
@@ -30,7 +39,12 @@ class Parameters(dict):
         return self[name]
 
     def embedding(self, name, dim, ids):
-        return F.embedding(ids, self(name, FIELDS * ROWS_PER_FIELD, dim))
+        table = self(name, FIELDS * ROWS_PER_FIELD, dim)
+        if not self.lists:
+            return F.embedding(ids, table)
+        values = [torch.tensor(values, dtype=torch.long) for sample in LISTS for values in sample]
+        starts = torch.tensor([0] + [len(v) for v in values[:-1]]).cumsum(0)
+        return F.embedding_bag(torch.cat(values), table, starts, mode="mean").reshape(*ids.shape, dim)
 
     def linear(self, name, x, out, bias=True):
         weight = self(f"{name}.weight", x.shape[-1], out)
@@ -51,10 +65,11 @@ class Parameters(dict):
 
 
 def write(file, models):
-    """`models`: name to a function of Parameters that returns the logits `[5]` of IDS and HISTORIES."""
+    """`models`: name to a function of Parameters that returns the logits `[5]` of IDS and HISTORIES; of LISTS where the name
+    is "lists"."""
     golden = {}
     for name, model in models.items():
-        parameters = Parameters()
+        parameters = Parameters(lists=name == "lists")
         logits = model(parameters)
         loss = F.binary_cross_entropy_with_logits(logits, LABELS)
         loss.backward()

@@ -1,8 +1,9 @@
-//! The encoded dataset on disk: `samples.parquet`, `histories.parquet`, and `dataset.toml`.
+//! The encoded dataset on disk: `samples.parquet`, `histories.parquet`, `lists.parquet`, `values.parquet` and `dataset.toml`.
 //!
-//! `dataset.toml` holds the hashes of the other two and, in its first line, of itself. It is written
+//! `dataset.toml` holds the hashes of the others and, in its first line, of itself. It is written
 //! last, so a folder without it was never finished.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -11,10 +12,14 @@ use polars::prelude::{Column, NamedFrom, Series};
 use serde::{Deserialize, Serialize};
 
 use crate::cache_key::hash_file;
-use crate::{DataError, Dataset, Facts, Field, Samples, Split, parquet};
+use crate::log::runs;
+use crate::{DataError, Dataset, Facts, Field, Samples, Split, ValueLists, parquet};
 
 const SAMPLES: &str = "samples.parquet";
 const HISTORIES: &str = "histories.parquet";
+/// The lists of fields with several values: start and end of each in `values.parquet`.
+const LISTS: &str = "lists.parquet";
+const VALUES: &str = "values.parquet";
 const DATASET: &str = "dataset.toml";
 const HASH_PREFIX: &str = "# blake3 ";
 
@@ -27,6 +32,8 @@ struct Header {
     has_true_probability: bool,
     samples_hash: String,
     histories_hash: String,
+    lists_hash: String,
+    values_hash: String,
     user_keys: Vec<String>,
     fields: Vec<Field>,
     facts: Facts,
@@ -67,16 +74,24 @@ impl Cache {
     /// In words, why the cache cannot be trusted.
     pub fn read(&self) -> Result<Dataset, String> {
         let header = self.read_header()?;
-        for (file, expected) in [(SAMPLES, &header.samples_hash), (HISTORIES, &header.histories_hash)] {
+        let files = [
+            (SAMPLES, &header.samples_hash),
+            (HISTORIES, &header.histories_hash),
+            (LISTS, &header.lists_hash),
+            (VALUES, &header.values_hash),
+        ];
+        for (file, expected) in files {
             let found = hash_file(&self.folder.join(file)).map_err(|error| error.to_string())?;
             if found.to_hex().as_str() != expected {
                 return Err(format!("{file} does not have the hash it was written with"));
             }
         }
         let samples = self.read_samples(&header).map_err(|error| error.to_string())?;
+        let lists = self.read_lists().map_err(|error| error.to_string())?;
         Ok(Dataset {
             name: header.name,
             fields: header.fields,
+            lists,
             item_field: header.item_field,
             history_length: header.history_length,
             user_keys: header.user_keys,
@@ -91,6 +106,7 @@ impl Cache {
         let samples_hash = self.write_parquet(SAMPLES, dataset.len(), &|rows| sample_columns(dataset, rows))?;
         let items = &dataset.samples.history_items;
         let histories_hash = self.write_parquet(HISTORIES, items.len(), &|rows| vec![column("item", &items[rows])])?;
+        let (lists, values) = flat(&dataset.lists);
         let header = Header {
             name: dataset.name.clone(),
             item_field: dataset.item_field,
@@ -98,6 +114,8 @@ impl Cache {
             has_true_probability: dataset.samples.true_probability.is_some(),
             samples_hash,
             histories_hash,
+            lists_hash: self.write_parquet(LISTS, lists.len(), &|rows| list_columns(&lists[rows]))?,
+            values_hash: self.write_parquet(VALUES, values.len(), &|rows| vec![column("id", &values[rows])])?,
             user_keys: dataset.user_keys.clone(),
             fields: dataset.fields.clone(),
             facts: dataset.facts.clone(),
@@ -147,6 +165,24 @@ impl Cache {
         })
     }
 
+    fn read_lists(&self) -> Result<BTreeMap<usize, ValueLists>, DataError> {
+        let path = self.folder.join(LISTS);
+        let columns = ["field", "start", "end"].map(|name| parquet::read_u32(&path, name));
+        let [fields, starts, ends] = columns;
+        let (fields, starts, ends) = (fields?, starts?, ends?);
+        let values = parquet::read_u32(&self.folder.join(VALUES), "id")?;
+        let ranges: Vec<(u32, u32)> = starts.into_iter().zip(ends).collect();
+        let of_field = |lists: Range<usize>| {
+            let ranges = &ranges[lists.clone()];
+            let first = ranges.iter().map(|range| range.0).min().unwrap_or(0);
+            let end = ranges.iter().map(|range| range.1).max().unwrap_or(first);
+            let ids = values[first as usize..end as usize].to_vec();
+            let ranges = ranges.iter().map(|range| (range.0 - first, range.1 - first)).collect();
+            (fields[lists.start] as usize, ValueLists::new(ids, ranges))
+        };
+        Ok(runs(&fields, 0..fields.len()).map(of_field).collect())
+    }
+
     /// Returns the hash of the file written.
     fn write_parquet(&self, name: &str, rows: usize, block: parquet::Block) -> Result<String, DataError> {
         let temporary = self.temporary(name);
@@ -167,6 +203,30 @@ impl Cache {
     }
 }
 
+/// A list: its field, its start and its end among all values.
+type List = (u32, u32, u32);
+
+/// The lists of all fields, and their values one after the other.
+fn flat(lists: &BTreeMap<usize, ValueLists>) -> (Vec<List>, Vec<u32>) {
+    let (mut all, mut values) = (Vec::new(), Vec::new());
+    for (&field, of_field) in lists {
+        let first = values.len() as u32;
+        all.extend(of_field.ranges().iter().map(|&(start, end)| (field as u32, first + start, first + end)));
+        values.extend_from_slice(of_field.ids());
+    }
+    (all, values)
+}
+
+fn list_columns(lists: &[List]) -> Vec<Column> {
+    let numbers = |name: &str, values: Vec<u32>| Column::from(Series::new(name.into(), values));
+    vec![
+        numbers("field", lists.iter().map(|list| list.0).collect()),
+        numbers("start", lists.iter().map(|list| list.1).collect()),
+        numbers("end", lists.iter().map(|list| list.2).collect()),
+    ]
+}
+
+/// Of the ids of a field; where it has lists, of their indices.
 fn id_column(index: usize, field: &Field) -> String {
     format!("id {index} {}", field.name)
 }

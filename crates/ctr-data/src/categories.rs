@@ -8,7 +8,7 @@ use crate::DataError;
 use crate::keys::ABSENT;
 use crate::source_layout::FieldRule;
 use crate::table::Table;
-use crate::transform::{MISSING, Transform};
+use crate::transform::{self, MISSING, Transform};
 use crate::values::Values;
 
 /// Codes and sorted dictionary of a field over `rows` of `table`; [`ABSENT`] in place of a row is a missing value.
@@ -46,7 +46,7 @@ pub(crate) fn categories(rule: &FieldRule, table: &Table, rows: &[u32]) -> Resul
 fn category(rule: &FieldRule, table: &Table, row: usize) -> Result<String, DataError> {
     let cells = rule.columns.iter().map(|column| table.text(column, row)).collect::<Result<Vec<_>, _>>()?;
     let cells: Vec<&str> = cells.iter().map(|cell| cell.as_ref()).collect();
-    rule.transform.apply(&rule.columns, &rule.bounds, &cells).map_err(|(cell, remedy)| {
+    transform::category(rule, &cells).map_err(|(cell, remedy)| {
         table.malformed(row, &rule.columns[cell], cells[cell], &format!("{remedy}; correct the line"))
     })
 }

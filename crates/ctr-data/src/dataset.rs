@@ -1,10 +1,11 @@
 //! The encoded dataset that the rest of ctrbench reads.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Facts;
+use crate::{Facts, ValueLists};
 
 /// An encoded dataset: every value an id, every sample in one part of the split.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +14,8 @@ pub struct Dataset {
     pub name: String,
     /// Categorical input fields, in column order of [`Samples::ids`].
     pub fields: Vec<Field>,
+    /// The lists of fields of which a sample may have several values, by position in `fields`; never the item field.
+    pub lists: BTreeMap<usize, ValueLists>,
     /// Index of the item field in `fields`; histories hold ids of this field.
     pub item_field: usize,
     /// Longest history, in items.
@@ -75,7 +78,7 @@ pub struct Samples {
     pub label: Vec<u8>,
     /// Part of the split, `[samples]`.
     pub split: Vec<Split>,
-    /// Global ids, `[samples, fields]`, row-major.
+    /// Global ids, `[samples, fields]`, row-major; in a field with [`Dataset::lists`] the index of a list.
     pub ids: Vec<u32>,
     /// Positive items of all users, each user's oldest first, as ids of the item field.
     pub history_items: Vec<u32>,
@@ -106,10 +109,34 @@ impl Dataset {
         self.fields.iter().map(|field| field.vocabulary_size as usize).sum()
     }
 
-    /// Ids of sample `i`, `[fields]`.
+    /// Ids of sample `i`, `[fields]`; in a field with `lists` the index of a list.
     pub fn sample_ids(&self, i: usize) -> &[u32] {
         let fields = self.fields.len();
         &self.samples.ids[i * fields..(i + 1) * fields]
+    }
+
+    /// Look-ups that a sample takes in each field: one, or as many as the field's longest list has.
+    pub fn lookups_by_field(&self) -> Vec<usize> {
+        let longest = |field| self.lists.get(&field).map_or(1, ValueLists::longest);
+        (0..self.fields.len()).map(longest).collect()
+    }
+
+    /// Appends the global ids that sample `i` looks up, field by field; shorter lists are filled up with `padding`.
+    pub fn append_lookups(&self, i: usize, padding: u32, ids: &mut Vec<u32>) {
+        let sample = self.sample_ids(i);
+        if self.lists.is_empty() {
+            return ids.extend_from_slice(sample);
+        }
+        for (field, &id) in sample.iter().enumerate() {
+            match self.lists.get(&field) {
+                None => ids.push(id),
+                Some(lists) => {
+                    let list = lists.get(id);
+                    ids.extend_from_slice(list);
+                    ids.resize(ids.len() + lists.longest() - list.len(), padding);
+                }
+            }
+        }
     }
 
     /// The last at most `history_length` positive items strictly before sample `i`, oldest first.

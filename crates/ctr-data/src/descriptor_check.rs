@@ -33,6 +33,12 @@ fn check_field(source: &Source, field: &FieldRule) -> Result<(), String> {
             "field '{name}' has transform {transform:?} and bounds {bounds:?}; a bucket needs ascending bounds, and only it has any"
         ));
     }
+    if !transform.is_list() && (field.separator.is_some() || field.max_values.is_some()) {
+        return Err(format!("field '{name}' has transform {transform:?}; only lists have a separator and max_values"));
+    }
+    if field.separator.as_ref().is_some_and(String::is_empty) {
+        return Err(format!("the separator of field '{name}' is empty; write what stands between its values"));
+    }
     let owner = match field.of {
         Owner::User if source.users.is_none() => Some("user"),
         Owner::Item if source.items.is_none() => Some("item"),

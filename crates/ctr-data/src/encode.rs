@@ -1,10 +1,15 @@
 //! From the canonical log to ids, histories and facts.
 
+use std::collections::BTreeMap;
+
 use crate::descriptor::Descriptor;
+use crate::guard::Encoded;
 use crate::history;
 use crate::log::{Codes, Column, Log};
-use crate::vocabulary::{self, Vocabulary};
-use crate::{DataError, Dataset, DatasetConfig, Facts, Field, Samples, Split, SplitRule, guard, measure, split};
+use crate::vocabulary::{self, LocalIds, Vocabulary};
+use crate::{
+    DataError, Dataset, DatasetConfig, Facts, Field, Samples, Split, SplitRule, ValueLists, guard, measure, split,
+};
 
 /// Index of the item field: columns of a log start with the item.
 const ITEM_FIELD: usize = 0;
@@ -20,15 +25,24 @@ pub(crate) fn encode(config: &DatasetConfig, descriptor: &Descriptor, mut log: L
             name: "user".to_owned(),
             codes: Codes::User(users.collect()),
             dictionary: log.user_keys.clone(),
+            is_list: false,
         });
     }
 
     let mut fields = Vec::with_capacity(log.columns.len());
     let mut global_ids = Vec::with_capacity(log.columns.len());
-    let mut offset = 0;
+    let (mut lists, mut offset) = (BTreeMap::new(), 0);
     for column in &log.columns {
         let Vocabulary { local, size } = vocabulary::build(&log, &splits, column, config.min_count);
-        global_ids.push(local.into_iter().map(|id| offset + id).collect::<Vec<u32>>());
+        let global = |ids: Vec<u32>| ids.into_iter().map(|id| offset + id).collect::<Vec<u32>>();
+        global_ids.push(match local {
+            LocalIds::Single(ids) => global(ids),
+            LocalIds::Lists(of_codes) => {
+                let of_codes: Vec<Vec<u32>> = of_codes.into_iter().map(global).collect();
+                lists.insert(fields.len(), ValueLists::of(&of_codes));
+                (0..of_codes.len() as u32).collect()
+            }
+        });
         fields.push(Field { name: column.name.clone(), offset, vocabulary_size: size });
         offset += size;
     }
@@ -39,7 +53,8 @@ pub(crate) fn encode(config: &DatasetConfig, descriptor: &Descriptor, mut log: L
         }
     }
     let histories = history::build(&log, &splits, config.split, config.history_length, &global_ids[ITEM_FIELD]);
-    let checks = guard::check(config, &log, &splits, &fields, &ids, &histories)?;
+    let checks =
+        guard::check(config, &log, &splits, &Encoded { fields: &fields, lists: &lists, ids: &ids }, &histories)?;
 
     let Log { user_keys, user, time, label, true_probability, origin, columns, .. } = log;
     let mut items_seen = vec![false; columns[ITEM_FIELD].dictionary.len()];
@@ -58,6 +73,7 @@ pub(crate) fn encode(config: &DatasetConfig, descriptor: &Descriptor, mut log: L
     let mut dataset = Dataset {
         name: descriptor.name.clone(),
         fields,
+        lists,
         item_field: ITEM_FIELD,
         history_length: config.history_length,
         user_keys,

@@ -124,6 +124,13 @@ pub struct FieldFacts {
     pub name: String,
     /// Number of ids, the unknown one included.
     pub vocabulary_size: u64,
+    /// Values of the sample that has most; more than 1 only in fields with lists.
+    #[serde(default = "one")]
+    pub most_values: u64,
+}
+
+fn one() -> u64 {
+    1
 }
 
 /// One check of the split guard.

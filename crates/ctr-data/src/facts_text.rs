@@ -86,7 +86,11 @@ impl Facts {
         let width = self.fields.iter().map(|field| field.name.len()).max().unwrap_or(0).max(5);
         writeln!(f, "\n{:<width$}{:>12}", "field", "ids")?;
         for field in &self.fields {
-            writeln!(f, "{:<width$}{:>12}", field.name, grouped(field.vocabulary_size))?;
+            let lists = match field.most_values {
+                1 => String::new(),
+                most => format!("  up to {most} values a sample"),
+            };
+            writeln!(f, "{:<width$}{:>12}{lists}", field.name, grouped(field.vocabulary_size))?;
         }
         Ok(())
     }

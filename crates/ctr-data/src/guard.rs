@@ -1,10 +1,20 @@
 //! The split guard: runs whenever a dataset is encoded and refuses leaks; what the cache holds has passed it.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::history::Histories;
 use crate::log::{Log, runs};
-use crate::{Check, DataError, DatasetConfig, Field, NO_USER, Split, SplitRule};
+use crate::{Check, DataError, DatasetConfig, Field, NO_USER, Split, SplitRule, ValueLists};
+
+/// What the samples were encoded to.
+pub(crate) struct Encoded<'a> {
+    pub fields: &'a [Field],
+    /// By position in `fields`.
+    pub lists: &'a BTreeMap<usize, ValueLists>,
+    /// `[rows, fields]`.
+    pub ids: &'a [u32],
+}
 
 /// Runs all checks, each against the encoded data rather than against the code that made them.
 ///
@@ -14,14 +24,13 @@ pub(crate) fn check(
     config: &DatasetConfig,
     log: &Log,
     splits: &[Split],
-    fields: &[Field],
-    ids: &[u32],
+    encoded: &Encoded,
     histories: &Histories,
 ) -> Result<Vec<Check>, DataError> {
     let checks = [
         ("parts are disjoint and cover every row", covering(log, splits)),
         ("time order is kept", time_order(config.split, log, splits)),
-        ("vocabulary comes from training only", vocabulary(config.min_count, splits, fields, ids)),
+        ("vocabulary comes from training only", vocabulary(config.min_count, splits, encoded)),
         ("histories end before their sample", history_order(log, histories)),
     ];
     let run = |(name, result): (&str, Result<String, String>)| match result {
@@ -88,15 +97,18 @@ fn ordered(log: &Log, splits: &[Split], rows: Range<usize>, ties: bool) -> Resul
 }
 
 /// Every known id occurs in at least `min_count` training rows, and every id lies in its field.
-fn vocabulary(min_count: u32, splits: &[Split], fields: &[Field], ids: &[u32]) -> Result<String, String> {
+fn vocabulary(min_count: u32, splits: &[Split], encoded: &Encoded) -> Result<String, String> {
+    let Encoded { fields, lists, ids } = *encoded;
     let table_rows: u32 = fields.iter().map(|field| field.vocabulary_size).sum();
     let mut counts = vec![0u32; table_rows as usize];
     for (sample, split) in ids.chunks_exact(fields.len()).zip(splits) {
-        for (&id, field) in sample.iter().zip(fields) {
-            if !(field.offset..field.offset + field.vocabulary_size).contains(&id) {
-                return Err(format!("id {id} does not belong to field '{}'", field.name));
+        for (at, (id, field)) in sample.iter().zip(fields).enumerate() {
+            for &id in lists.get(&at).map_or(std::slice::from_ref(id), |lists| lists.get(*id)) {
+                if !(field.offset..field.offset + field.vocabulary_size).contains(&id) {
+                    return Err(format!("id {id} does not belong to field '{}'", field.name));
+                }
+                counts[id as usize] += u32::from(*split == Split::Train);
             }
-            counts[id as usize] += u32::from(*split == Split::Train);
         }
     }
     for field in fields {
@@ -153,9 +165,24 @@ mod tests {
     #[test]
     fn an_id_learned_from_test_is_found() {
         let fields = [Field { name: "item".to_owned(), offset: 0, vocabulary_size: 3 }];
-        assert!(vocabulary(1, &IN_ORDER, &fields, &[1, 2, 2]).unwrap_err().contains("id 2"));
-        assert!(vocabulary(1, &[Split::Train, Split::Train, Split::Test], &fields, &[1, 2, 2]).is_ok());
-        assert!(vocabulary(1, &IN_ORDER, &fields, &[1, 0, 3]).unwrap_err().contains("does not belong"));
+        let check = |splits: &[Split], ids: &[u32]| {
+            vocabulary(1, splits, &Encoded { fields: &fields, lists: &BTreeMap::new(), ids })
+        };
+        assert!(check(&IN_ORDER, &[1, 2, 2]).unwrap_err().contains("id 2"));
+        assert!(check(&[Split::Train, Split::Train, Split::Test], &[1, 2, 2]).is_ok());
+        assert!(check(&IN_ORDER, &[1, 0, 3]).unwrap_err().contains("does not belong"));
+    }
+
+    #[test]
+    fn a_value_of_a_list_learned_from_test_is_found() {
+        let fields = [Field { name: "genres".to_owned(), offset: 0, vocabulary_size: 3 }];
+        let check = |lists: [&[u32]; 2]| {
+            let lists = BTreeMap::from([(0, ValueLists::of(&lists.map(<[u32]>::to_vec)))]);
+            vocabulary(1, &IN_ORDER, &Encoded { fields: &fields, lists: &lists, ids: &[0, 1, 1] })
+        };
+        assert!(check([&[1, 2], &[2]]).is_ok());
+        assert!(check([&[1], &[2]]).unwrap_err().contains("id 2"));
+        assert!(check([&[1, 2], &[3]]).unwrap_err().contains("does not belong"));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use crate::Split;
+#[cfg(doc)]
+use crate::json_lines::LIST_SEPARATOR;
 
 /// Impressions of all users with their attributes, sorted by user, then time, then order in the file.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,13 +29,15 @@ pub(crate) struct Log {
     pub origin: Origin,
 }
 
-/// A categorical column: codes into a dictionary.
+/// A categorical column: codes into a dictionary, whose entries are categories or lists of them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Column {
     pub name: String,
     pub codes: Codes,
-    /// Category by code.
+    /// Category by code; of a column of lists, its categories with [`LIST_SEPARATOR`] between them.
     pub dictionary: Vec<String>,
+    /// Whether rows have lists of categories.
+    pub is_list: bool,
 }
 
 /// Codes per user, per item, or per row: attributes of an entity are not repeated on its rows.

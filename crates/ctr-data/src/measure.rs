@@ -58,7 +58,7 @@ pub(crate) fn facts(
         validation: part(Split::Validation),
         test: part(Split::Test),
         local_ctr: local_ctr(samples),
-        fields: dataset.fields.iter().map(field_facts).collect(),
+        fields: dataset.fields.iter().zip(dataset.lookups_by_field()).map(field_facts).collect(),
         guard,
     }
 }
@@ -72,8 +72,12 @@ fn rate(labels: impl Iterator<Item = u8>) -> f64 {
     positives as f64 / rows as f64
 }
 
-fn field_facts(field: &Field) -> FieldFacts {
-    FieldFacts { name: field.name.clone(), vocabulary_size: u64::from(field.vocabulary_size) }
+fn field_facts((field, most_values): (&Field, usize)) -> FieldFacts {
+    FieldFacts {
+        name: field.name.clone(),
+        vocabulary_size: u64::from(field.vocabulary_size),
+        most_values: most_values as u64,
+    }
 }
 
 fn part_facts(dataset: &Dataset, split: Split) -> PartFacts {

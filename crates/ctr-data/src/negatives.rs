@@ -138,7 +138,7 @@ mod tests {
             log.user_keys.push(user.to_string());
         }
         let codes = Codes::Row((0..log.rows() as u32).collect());
-        log.columns.push(Column { name: "context".into(), codes, dictionary: Vec::new() });
+        log.columns.push(Column { name: "context".into(), codes, dictionary: Vec::new(), is_list: false });
         log
     }
 

@@ -66,6 +66,7 @@ pub(crate) fn read_log(config: &DatasetConfig, source: &Source, folder: &Folder)
         name: "item".to_owned(),
         codes: Codes::Item((0..items.len() as u32).collect()),
         dictionary: items.names(),
+        is_list: false,
     });
     for rule in &source.fields {
         let (codes, dictionary) = match rule.of {
@@ -80,7 +81,7 @@ pub(crate) fn read_log(config: &DatasetConfig, source: &Source, folder: &Folder)
             Owner::Item => Codes::Item(codes),
             Owner::Row => Codes::Row(codes),
         };
-        log.columns.push(Column { name: rule.name.clone(), codes, dictionary });
+        log.columns.push(Column { name: rule.name.clone(), codes, dictionary, is_list: rule.transform.is_list() });
     }
     if let Some(earlier) = earlier {
         log.earlier = earlier.by_user(&users, &items);

@@ -1,5 +1,7 @@
 //! What a descriptor says of a dataset's files: which they are, and what their columns mean.
 
+use std::num::NonZeroUsize;
+
 use serde::Deserialize;
 
 use crate::Split;
@@ -96,6 +98,10 @@ pub(crate) struct FieldRule {
     /// Ascending bounds of `bucket`: category `k` holds the numbers from bound `k - 1` up to, but without, bound `k`.
     #[serde(default)]
     pub bounds: Vec<f64>,
+    /// Between the entries of a `list`; absent: `|`.
+    pub separator: Option<String>,
+    /// Most values that a sample has of a list: the first ones. Absent: as many as the longest list holds.
+    pub max_values: Option<NonZeroUsize>,
 }
 
 /// Which file holds a field's columns.

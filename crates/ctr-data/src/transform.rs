@@ -1,8 +1,12 @@
-//! From the text of source columns to one category.
+//! From the text of source columns to a category, or to a list of them.
 
+use std::num::NonZeroUsize;
+
+use indexmap::IndexSet;
 use serde::Deserialize;
 
 use crate::json_lines::LIST_SEPARATOR;
+use crate::source_layout::FieldRule;
 
 /// How a field's category is made from its source columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -22,7 +26,9 @@ pub(crate) enum Transform {
     LogBucket,
     /// A number to two digits after the point.
     Hundredths,
-    /// The names of the columns that hold 1, joined.
+    /// A list, whose entries stand between separators; or the list of a JSON or Python file.
+    List,
+    /// The list of the names of the columns that hold 1.
     Flags,
     /// The last four-digit year in the text: by decade before 1980, by year from then on.
     YearBucket,
@@ -38,37 +44,50 @@ pub(crate) enum Transform {
 pub(crate) const MISSING: &str = "(missing)";
 
 impl Transform {
-    /// The category of `cells`, whose column names are `columns`; `bounds` are those of buckets.
-    ///
-    /// # Errors
-    /// Index of the cell at fault, and what was expected of it.
-    pub fn apply(self, columns: &[String], bounds: &[f64], cells: &[&str]) -> Result<String, (usize, &'static str)> {
-        if self == Transform::Flags {
-            let set: Vec<&str> =
-                columns.iter().zip(cells).filter(|(_, cell)| **cell == "1").map(|(name, _)| name.as_str()).collect();
-            return Ok(if set.is_empty() { MISSING.to_owned() } else { set.join("|") });
-        }
-        let cell = cells[0].trim();
-        if cell.is_empty() {
-            return Ok(MISSING.to_owned());
-        }
-        match self {
-            Transform::Text | Transform::Flags => Ok(cell.to_owned()),
-            Transform::FirstCharacter => Ok(cell.chars().take(1).collect()),
-            Transform::FirstListed => Ok(cell.split(',').next().unwrap_or(cell).trim().to_owned()),
-            Transform::LastListed => Ok(cell.rsplit(LIST_SEPARATOR).next().unwrap_or(cell).trim().to_owned()),
-            Transform::Bucket => {
-                let bucket = number(cell).map(|value| bounds.partition_point(|bound| *bound <= value));
-                bucket.map(|bucket| bucket.to_string()).ok_or((0, "is not a number"))
-            }
-            Transform::LogBucket => log_bucket(cell).ok_or((0, "is not a number")),
-            Transform::Hundredths => number(cell).map(|value| format!("{value:.2}")).ok_or((0, "is not a number")),
-            Transform::YearBucket => Ok(last_year(cell).map_or_else(|| MISSING.to_owned(), year_bucket)),
-            Transform::AgeBand => age_band(cell).ok_or((0, "is not an age in years")),
-            Transform::DurationBucket => duration_bucket(cell).ok_or((0, "is not a duration in milliseconds")),
-            Transform::Hour => hour(cell).ok_or((0, "is not a clock time between 0 and 2359")),
-        }
+    /// Whether a row has a list of categories, in the text with [`LIST_SEPARATOR`] between them.
+    pub fn is_list(self) -> bool {
+        matches!(self, Transform::List | Transform::Flags)
     }
+}
+
+/// The category, or the list of categories, that `rule` makes of the `cells` of its columns.
+///
+/// # Errors
+/// Index of the cell at fault, and what was expected of it.
+pub(crate) fn category(rule: &FieldRule, cells: &[&str]) -> Result<String, (usize, &'static str)> {
+    if rule.transform == Transform::Flags {
+        let set = rule.columns.iter().zip(cells).filter(|(_, cell)| **cell == "1").map(|(name, _)| name.as_str());
+        return Ok(joined(set, rule.max_values));
+    }
+    let cell = cells[0].trim();
+    if cell.is_empty() {
+        return Ok(MISSING.to_owned());
+    }
+    match rule.transform {
+        Transform::Text | Transform::Flags => Ok(cell.to_owned()),
+        Transform::FirstCharacter => Ok(cell.chars().take(1).collect()),
+        Transform::FirstListed => Ok(cell.split(',').next().unwrap_or(cell).trim().to_owned()),
+        Transform::LastListed => Ok(cell.rsplit(LIST_SEPARATOR).next().unwrap_or(cell).trim().to_owned()),
+        Transform::List if cell.contains(LIST_SEPARATOR) => Ok(joined(cell.split(LIST_SEPARATOR), rule.max_values)),
+        Transform::List => Ok(joined(cell.split(rule.separator.as_deref().unwrap_or("|")), rule.max_values)),
+        Transform::Bucket => {
+            let bucket = number(cell).map(|value| rule.bounds.partition_point(|bound| *bound <= value));
+            bucket.map(|bucket| bucket.to_string()).ok_or((0, "is not a number"))
+        }
+        Transform::LogBucket => log_bucket(cell).ok_or((0, "is not a number")),
+        Transform::Hundredths => number(cell).map(|value| format!("{value:.2}")).ok_or((0, "is not a number")),
+        Transform::YearBucket => Ok(last_year(cell).map_or_else(|| MISSING.to_owned(), year_bucket)),
+        Transform::AgeBand => age_band(cell).ok_or((0, "is not an age in years")),
+        Transform::DurationBucket => duration_bucket(cell).ok_or((0, "is not a duration in milliseconds")),
+        Transform::Hour => hour(cell).ok_or((0, "is not a clock time between 0 and 2359")),
+    }
+}
+
+/// The first `most` distinct entries that are not blank, as one text.
+fn joined<'e>(entries: impl Iterator<Item = &'e str>, most: Option<NonZeroUsize>) -> String {
+    let distinct: IndexSet<&str> = entries.map(str::trim).filter(|entry| !entry.is_empty()).collect();
+    let kept: Vec<&str> = distinct.into_iter().take(most.map_or(usize::MAX, NonZeroUsize::get)).collect();
+    if kept.is_empty() { MISSING.to_owned() } else { kept.join(&LIST_SEPARATOR.to_string()) }
 }
 
 fn last_year(text: &str) -> Option<u32> {
@@ -110,9 +129,22 @@ fn hour(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source_layout::Owner;
+
+    fn rule(transform: Transform, columns: &[&str]) -> FieldRule {
+        FieldRule {
+            name: "field".to_owned(),
+            of: Owner::Row,
+            columns: columns.iter().map(|&name| name.to_owned()).collect(),
+            transform,
+            bounds: vec![10.0, 100.0],
+            separator: None,
+            max_values: None,
+        }
+    }
 
     fn one(transform: Transform, cell: &str) -> Result<String, (usize, &'static str)> {
-        transform.apply(&["column".to_owned()], &[10.0, 100.0], &[cell])
+        category(&rule(transform, &["column"]), &[cell])
     }
 
     #[test]
@@ -152,9 +184,16 @@ mod tests {
     }
 
     #[test]
-    fn flags_join_the_names_of_set_columns() {
-        let columns = ["Action".to_owned(), "Drama".to_owned(), "War".to_owned()];
-        assert_eq!(Transform::Flags.apply(&columns, &[], &["1", "0", "1"]).unwrap(), "Action|War");
-        assert_eq!(Transform::Flags.apply(&columns, &[], &["0", "0", "0"]).unwrap(), MISSING);
+    fn lists_hold_each_entry_once() {
+        let flags = rule(Transform::Flags, &["Action", "Drama", "War"]);
+        assert_eq!(category(&flags, &["1", "0", "1"]).unwrap(), "Action\u{1f}War");
+        assert_eq!(category(&flags, &["0", "0", "0"]).unwrap(), MISSING);
+        let mut list = rule(Transform::List, &["tags"]);
+        assert_eq!(category(&list, &["b| a|b||c"]).unwrap(), "b\u{1f}a\u{1f}c");
+        assert_eq!(category(&list, &["x\u{1f}y|z"]).unwrap(), "x\u{1f}y|z", "the list of a JSON file");
+        assert_eq!(category(&list, &["|"]).unwrap(), MISSING);
+        list.separator = Some(",".to_owned());
+        list.max_values = NonZeroUsize::new(2);
+        assert_eq!(category(&list, &["20,43,1"]).unwrap(), "20\u{1f}43");
     }
 }

@@ -20,13 +20,17 @@ fn came_from_cache(messages: &[String]) -> bool {
     messages.iter().any(|message| message.contains("samples from the cache"))
 }
 
-/// The three files of the only cache folder below `cache_dir`.
+/// The files of the only cache folder below `cache_dir`.
 fn cache_files(cache_dir: &Path) -> Vec<PathBuf> {
     let folder = fs::read_dir(cache_dir).unwrap().next().unwrap().unwrap().path();
     let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let names: Vec<_> = files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
-    assert_eq!(names, ["dataset.toml", "histories.parquet", "samples.parquet"], "no temporary file is left");
+    assert_eq!(
+        names,
+        ["dataset.toml", "histories.parquet", "lists.parquet", "samples.parquet", "values.parquet"],
+        "no temporary file is left"
+    );
     files
 }
 

@@ -61,7 +61,7 @@ fn movielens_csv() {
         let dataset = load_files(name, &[("ratings.csv", log.clone()), ("movies.csv", movies.clone())], |_| {});
         assert_eq!(counts(&dataset), (4, 10, 40, 0.5), "{name}");
         assert_eq!(dataset.facts.items_listed, Some(11));
-        assert_eq!((vocabulary(&dataset, "genres"), vocabulary(&dataset, "release_year")), (2, 3));
+        assert_eq!((vocabulary(&dataset, "genres"), vocabulary(&dataset, "release_year")), (4, 3));
         assert_eq!(dataset.facts.label_rule, "rating >= 4");
     }
 }
@@ -223,7 +223,7 @@ fn kuairand_1k() {
     ];
     let dataset = load_files("kuairand-1k", &files, |_| {});
     assert_eq!(counts(&dataset), (4, 10, 40, 0.5));
-    assert_eq!(vocabulary(&dataset, "tag"), 2, "the first tag");
+    assert_eq!(vocabulary(&dataset, "tag"), 12, "12 on all videos, and a tag of its own on each");
 }
 
 /// Three parts as published; without a user column nothing belongs to a user.

@@ -188,6 +188,62 @@ bounds = [10.0, 100.0]
     }
 }
 
+/// Several values of a field, between separators or in the list of a JSON file; those that training does not know are one.
+#[test]
+fn fields_with_several_values() {
+    let text = |format: &str, list: &str| {
+        format!(
+            "name = \"mine\"\ntitle = \"Mine\"\n[source.label]\ncolumn = \"click\"\npositive_at_least = 1.0\n[source.log]\nuser = \"user\"\nitem = \"item\"\ntime = \"time\"\ntime_unit = \"seconds\"\n[source.log.file]\npath = \"log\"\n{format}\ncolumns = [{{ name = \"user\", type = \"int\" }}, {{ name = \"item\", type = \"int\" }}, {{ name = \"click\", type = \"bit\" }}, {{ name = \"time\", type = \"int\" }}, {{ name = \"tags\", type = \"text\" }}]\n[[source.fields]]\nname = \"tags\"\nof = \"row\"\ncolumns = [\"tags\"]\n{list}"
+        )
+    };
+    // The last row of each user, which is test, has the tag `new` that no other has.
+    let tags =
+        |at: u32| [vec!["red", "big", "red"], vec![], vec!["big"], vec!["new", "old", "red"]][at as usize % 4].clone();
+    let rows = |line: &dyn Fn(u32, &[&str]) -> String| {
+        (0..40).map(|at| line(at, &if at < 36 { tags(at % 3) } else { tags(3) })).collect::<String>()
+    };
+    let csv = |at: u32, tags: &[&str]| format!("{},{},{},{at},{}\n", at % 4, at % 7, at % 2, tags.join(" ; "));
+    let json = |at: u32, tags: &[&str]| {
+        let (user, item, click) = (at % 4, at % 7, at % 2);
+        format!("{{\"user\":{user},\"item\":{item},\"click\":{click},\"time\":{at},\"tags\":{tags:?}}}\n")
+    };
+    let csv_text = text("", "transform = \"list\"\nseparator = \";\"");
+    let own = OwnLog::new(&csv_text);
+    for (descriptor, log) in [
+        (csv_text.clone(), format!("user,item,click,time,tags\n{}", rows(&csv))),
+        (text("format = \"json-lines\"", "transform = \"list\""), rows(&json)),
+    ] {
+        own.describe(&descriptor);
+        own.write("log", &log);
+        let dataset = own.load();
+        // (missing), big, red: in this order, after the unknown one.
+        assert_eq!((vocabulary(&dataset, "tags"), dataset.lookups_by_field()), (4, vec![1, 2]));
+        let unknown = dataset.fields[1].offset;
+        for row in 0..dataset.len() {
+            let mut ids = Vec::new();
+            dataset.append_lookups(row, u32::MAX, &mut ids);
+            let at = dataset.samples.time[row];
+            let expected = if at >= 36 { [0, 3] } else { [[3, 2], [1, u32::MAX], [2, u32::MAX]][at as usize % 3] };
+            let expected = expected.map(|id| if id == u32::MAX { id } else { unknown + id });
+            assert_eq!(ids[1..], expected, "row of time {at}");
+        }
+    }
+
+    own.write("log", &format!("user,item,click,time,tags\n{}", rows(&csv)));
+    own.describe(&text("", "transform = \"list\"\nseparator = \";\"\nmax_values = 1"));
+    let dataset = own.load();
+    assert_eq!((vocabulary(&dataset, "tags"), dataset.lookups_by_field()), (4, vec![1, 1]));
+    for (list, expected) in [
+        ("transform = \"text\"\nseparator = \";\"", "only lists have a separator and max_values"),
+        ("transform = \"list\"\nseparator = \"\"", "the separator of field 'tags' is empty"),
+        ("transform = \"list\"\nmax_values = 0", "max_values"),
+    ] {
+        own.describe(&text("", list));
+        let message = own.message();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
 /// What polars would fill up, cut or shift is named with its line, whatever the other lines of the block are.
 #[test]
 fn odd_lines_are_named_and_keys_are_needed() {

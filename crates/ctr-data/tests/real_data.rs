@@ -77,9 +77,21 @@ fn movielens_100k_has_its_published_counts() {
 fn movielens_1m_has_its_published_counts() {
     let Some(dataset) = load_real("movielens-1m", |_| {}) else { return };
     let facts = &dataset.facts;
-    // `cut -d: -f5- movies.dat`, restricted to rated movies: 301 genre texts, of titles some of which hold a colon.
+    // `grep -o '::[^:]*$' movies.dat | tr -d '\r:' | tr '|' '\n' | sort -u`: 18 genres; with awk -F'|', 6 of a movie at most.
     let size = |name: &str| dataset.fields.iter().find(|field| field.name == name).map(|field| field.vocabulary_size);
-    assert_eq!((size("genres"), size("release_year")), (Some(302), Some(29)));
+    assert_eq!((size("genres"), size("release_year")), (Some(19), Some(29)));
+    // Movie 1 is Animation|Children's|Comedy, movie 2 Adventure|Children's|Fantasy; Action is the first genre.
+    let genres = dataset.fields.iter().position(|field| field.name == "genres").unwrap();
+    let offset = dataset.fields[genres].offset;
+    let of_movie = |movie: u32| {
+        let id = dataset.fields[dataset.item_field].offset + movie;
+        let sample = (0..dataset.len()).find(|&i| dataset.sample_ids(i)[dataset.item_field] == id).unwrap();
+        let mut ids = Vec::new();
+        dataset.append_lookups(sample, u32::MAX, &mut ids);
+        ids[genres..genres + 6].iter().filter(|id| **id != u32::MAX).map(|id| id - offset).collect::<Vec<u32>>()
+    };
+    assert_eq!((of_movie(1), of_movie(2)), (vec![3, 4, 5], vec![2, 4, 9]));
+    assert_eq!(dataset.lookups_by_field().iter().sum::<usize>(), dataset.fields.len() + 5);
     assert_eq!((facts.users, facts.items, facts.items_listed), (6040, 3706, Some(3883)));
     assert_eq!((facts.rows, facts.repeated_rows), (1_000_209, 0));
     assert_rate(facts.positive_rate, "0.5752");

@@ -51,7 +51,7 @@ impl CtrModel for Dcn {
     }
 
     fn forward(&self, leaves: &Leaves, batch: &Batch, context: &mut Context) -> Result<Tensor> {
-        let embeddings = leaves.gather("embedding", &batch.ids)?;
+        let embeddings = leaves.field_embeddings("embedding", batch)?;
         let (replicas, samples, fields, dim) = embeddings.dims4()?;
         let features = fields * dim;
         let x = embeddings.reshape((replicas, samples, features))?;

@@ -30,5 +30,9 @@ def matrix(p, name, x_0, x):
 
 write(
     __file__,
-    {"vector": lambda p: dcn(p, vector, torch.sigmoid), "matrix": lambda p: dcn(p, matrix, torch.tanh)},
+    {
+        "vector": lambda p: dcn(p, vector, torch.sigmoid),
+        "lists": lambda p: dcn(p, vector, torch.sigmoid),
+        "matrix": lambda p: dcn(p, matrix, torch.tanh),
+    },
 )

@@ -22,3 +22,8 @@ fn vector_cross_beside_sigmoid_layers() -> Result<()> {
 fn matrix_cross_beside_tanh_layers() -> Result<()> {
     check("matrix", Cross::Matrix, Activation::Tanh)
 }
+
+#[test]
+fn lists() -> Result<()> {
+    check("lists", Cross::Vector, Activation::Sigmoid)
+}

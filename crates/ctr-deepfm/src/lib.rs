@@ -79,11 +79,11 @@ impl CtrModel for DeepFm {
     }
 
     fn forward(&self, leaves: &Leaves, batch: &Batch, context: &mut Context) -> Result<Tensor> {
-        let first_order = leaves.sum_gathered("linear", &batch.ids)?;
+        let first_order = leaves.sum_of_fields("linear", batch)?;
         let pairs_and_deep = match self.pairs_and_deep_at_once(leaves, batch, context)? {
             Some(both) => both,
             None => {
-                let embeddings = leaves.gather("embedding", &batch.ids)?;
+                let embeddings = leaves.field_embeddings("embedding", batch)?;
                 let deep = self.mlp.logit(&embeddings.flatten_from(2)?, &self.output, leaves, context)?;
                 (fm_interaction(&embeddings)? + deep)?
             }
@@ -93,7 +93,7 @@ impl CtrModel for DeepFm {
 }
 
 impl DeepFm {
-    /// The pairwise and the deep term as one node of the graph, where [`DenseStack`] and [`Leaves::over_gathered`] can: both
+    /// The pairwise and the deep term as one node of the graph, where [`DenseStack`] and [`Leaves::over_field_embeddings`] can: both
     /// read the same embeddings, so one gradient is made of the two and none is added to zeros on the way.
     fn pairs_and_deep_at_once(&self, leaves: &Leaves, batch: &Batch, context: &Context) -> Result<Option<Tensor>> {
         let steps = self.mlp.steps_to(&self.output, context);
@@ -101,7 +101,7 @@ impl DeepFm {
         if !stack.collects(leaves) {
             return Ok(None);
         }
-        leaves.over_gathered("embedding", &batch.ids, |embeddings| {
+        leaves.over_field_embeddings("embedding", batch, |embeddings| {
             let (deep, deep_backward) = stack.detached(&embeddings.flatten_from(2)?, leaves)?;
             let v = embeddings.clone();
             let backward = move |grad: &Tensor| {

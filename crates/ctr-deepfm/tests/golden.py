@@ -22,4 +22,12 @@ def normalised(training):
     return lambda p: deepfm(p, lambda name, x: p.batch_norm(name, x, training, affine=True, eps=1e-5))
 
 
-write(__file__, {"relu": deepfm, "batch norm, training": normalised(True), "batch norm, inference": normalised(False)})
+write(
+    __file__,
+    {
+        "relu": deepfm,
+        "lists": deepfm,
+        "batch norm, training": normalised(True),
+        "batch norm, inference": normalised(False),
+    },
+)

@@ -27,3 +27,8 @@ fn batch_norm_in_training() -> Result<()> {
 fn batch_norm_in_inference() -> Result<()> {
     check("batch norm, inference", true, Context::inference())
 }
+
+#[test]
+fn lists() -> Result<()> {
+    check("lists", false, Context::inference())
+}

@@ -59,7 +59,7 @@ impl CtrModel for Din {
         let (Some(history), Some(mask)) = (&batch.history, &batch.history_mask) else {
             bail!("din reads histories, but the batch carries none")
         };
-        let embeddings = leaves.gather("embedding", &batch.ids)?;
+        let embeddings = leaves.field_embeddings("embedding", batch)?;
         let (replicas, samples, fields, dim) = embeddings.dims4()?;
         let candidate = embeddings.narrow(2, self.item_field, 1)?.squeeze(2)?.contiguous()?;
         // Past items share the table of the candidate items.

@@ -42,6 +42,7 @@ write(
     __file__,
     {
         "prelu": lambda p: din(p, [6], prelu),
+        "lists": lambda p: din(p, [6], prelu),
         "prelu, two attention layers, softmax": lambda p: din(p, [6, 5], prelu, softmax=True),
         "dice, training": lambda p: din(p, [6], dice(True)),
         "dice, inference": lambda p: din(p, [6], dice(False)),

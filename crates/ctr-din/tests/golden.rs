@@ -40,3 +40,8 @@ fn dice_in_training() -> Result<()> {
 fn dice_in_inference() -> Result<()> {
     check("dice, inference", &config(AttentionActivation::Dice), Context::inference())
 }
+
+#[test]
+fn lists() -> Result<()> {
+    check("lists", &config(AttentionActivation::Prelu), Context::inference())
+}

@@ -61,14 +61,14 @@ impl CtrModel for Fm {
     }
 
     fn forward(&self, leaves: &Leaves, batch: &Batch, _: &mut Context) -> Result<Tensor> {
-        let first_order = leaves.sum_gathered("linear", &batch.ids)?;
-        let at_once = leaves.over_gathered("embedding", &batch.ids, |embeddings| {
+        let first_order = leaves.sum_of_fields("linear", batch)?;
+        let at_once = leaves.over_field_embeddings("embedding", batch, |embeddings| {
             let v = embeddings.clone();
             Ok((fm_interaction(embeddings)?, Box::new(move |grad: &Tensor| fm_interaction_grad(&v, grad))))
         })?;
         let second_order = match at_once {
             Some(pairs) => pairs,
-            None => fm_interaction(&leaves.gather("embedding", &batch.ids)?)?,
+            None => fm_interaction(&leaves.field_embeddings("embedding", batch)?)?,
         };
         (first_order + second_order)?.broadcast_add(leaves.get("bias")?)
     }

@@ -14,4 +14,4 @@ def fm(p):
     return p("bias", 1) + p.embedding("linear", 1, IDS).sum(1)[:, 0] + pairs
 
 
-write(__file__, {"fm": fm})
+write(__file__, {"fm": fm, "lists": fm})

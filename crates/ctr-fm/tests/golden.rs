@@ -12,3 +12,9 @@ fn matches_pytorch() -> Result<()> {
     let model = FmConfig { embedding_dim: 4, ..Default::default() }.build(&small_input()).expect("valid settings");
     equals_pytorch(&*model, GOLDEN, "fm", Context::inference())
 }
+
+#[test]
+fn lists_match_pytorch() -> Result<()> {
+    let model = FmConfig { embedding_dim: 4, ..Default::default() }.build(&small_input()).expect("valid settings");
+    equals_pytorch(&*model, GOLDEN, "lists", Context::inference())
+}

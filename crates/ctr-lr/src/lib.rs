@@ -51,6 +51,6 @@ impl CtrModel for Lr {
     }
 
     fn forward(&self, leaves: &Leaves, batch: &Batch, _: &mut Context) -> Result<Tensor> {
-        leaves.sum_gathered("linear", &batch.ids)?.broadcast_add(leaves.get("bias")?)
+        leaves.sum_of_fields("linear", batch)?.broadcast_add(leaves.get("bias")?)
     }
 }

@@ -10,4 +10,4 @@ def lr(p):
     return p.embedding("linear", 1, IDS).sum(1)[:, 0] + p("bias", 1)
 
 
-write(__file__, {"lr": lr})
+write(__file__, {"lr": lr, "lists": lr})

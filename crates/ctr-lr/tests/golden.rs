@@ -12,3 +12,9 @@ fn matches_pytorch() -> Result<()> {
     let model = LrConfig::default().build(&small_input()).expect("valid settings");
     equals_pytorch(&*model, GOLDEN, "lr", Context::inference())
 }
+
+#[test]
+fn lists_match_pytorch() -> Result<()> {
+    let model = LrConfig::default().build(&small_input()).expect("valid settings");
+    equals_pytorch(&*model, GOLDEN, "lists", Context::inference())
+}

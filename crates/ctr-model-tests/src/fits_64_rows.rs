@@ -3,7 +3,8 @@
 use crate::gradients::{Gradients, pass};
 use candle_core::{Device, Result, Tensor};
 use ctr_nn::{
-    Algorithm, Batch, Context, CtrModel, ModelConfig, ModelInput, OptimizerConfig, Parameters, Rows, Step, seeded_rng,
+    Algorithm, Batch, BatchLayout, Context, CtrModel, FieldSlots, ModelConfig, ModelInput, OptimizerConfig, Parameters,
+    Rows, Step, seeded_rng,
 };
 use rand::Rng;
 
@@ -61,12 +62,8 @@ fn random_rows() -> Result<(Batch, (Tensor, Tensor))> {
         history.extend((0..HISTORY_LENGTH).map(|_| ROWS + rng.random_range(0..OTHER_IDS)));
         labels.push(if rng.random::<bool>() { 1f32 } else { 0.0 });
     }
-    let history_shape = (1, rows, HISTORY_LENGTH);
-    let batch = Batch {
-        ids: Tensor::from_vec(ids, (1, rows, 3), &Device::Cpu)?,
-        history: Some(Tensor::from_vec(history, history_shape, &Device::Cpu)?),
-        history_mask: Some(Tensor::ones(history_shape, candle_core::DType::F32, &Device::Cpu)?),
-    };
+    let layout = BatchLayout { replicas: 1, slots: FieldSlots::new(&[1; 3]), history_length: HISTORY_LENGTH };
+    let batch = Batch::new(ids, history, &layout, &Device::Cpu)?;
     let labels = Tensor::from_vec(labels, (1, rows), &Device::Cpu)?;
     Ok((batch, (labels, Tensor::full(1.0 / ROWS as f32, (1, rows), &Device::Cpu)?)))
 }

@@ -2,15 +2,20 @@
 
 use crate::{
     gradients::{Gradients, Pass, pass, values, variables},
-    small_case::{formula_values, small_batch, small_targets},
+    small_case::{LastField, formula_values, small_batch, small_targets},
 };
 use candle_core::Result;
 use ctr_nn::{BatchNorm, Context, CtrModel, Mode};
 use serde_json::Value;
 
+/// The entry of `golden` that is of lists.
+const LISTS: &str = "lists";
+
 /// Runs the small case through candle's graph and (in inference mode) by the other ways to gradients that training and
 /// fine-tuning take, and compares with the entry `name` of `golden`, the JSON that a model's `golden.py` wrote:
 /// `logits`, `loss`, `gradients` by parameter and, in training, the `buffers` (running statistics) after the pass.
+///
+/// The entry named `lists` is of samples with several values, or none, in their last field.
 ///
 /// Values must agree within 1e-5 of the expected one plus 16 `f32` epsilons of the largest of their tensor, since a sum
 /// that nearly cancels keeps the rounding errors of its terms. A gradient that is zero by algebra (of a bias before
@@ -26,12 +31,13 @@ pub fn equals_pytorch(model: &dyn CtrModel, golden: &str, name: &str, mut contex
     let expected = &golden[name];
     let specs = model.parameters();
     let variables = variables(&specs, &[0], formula_values)?;
-    let actual = pass(model, &variables, &small_batch(1)?, &small_targets(1)?, &mut context, Gradients::Graph)?;
+    let batch = small_batch(1, if name == LISTS { LastField::List } else { LastField::Single })?;
+    let actual = pass(model, &variables, &batch, &small_targets(1)?, &mut context, Gradients::Graph)?;
     assert_pass(&actual, expected)?;
     if let Mode::Inference = context.mode {
         for how in [Gradients::Layers, Gradients::LookUps] {
             let mut context = Context::inference();
-            assert_pass(&pass(model, &variables, &small_batch(1)?, &small_targets(1)?, &mut context, how)?, expected)?;
+            assert_pass(&pass(model, &variables, &batch, &small_targets(1)?, &mut context, how)?, expected)?;
         }
     }
     if let Mode::Training(_) = context.mode {

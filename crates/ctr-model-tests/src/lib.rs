@@ -13,4 +13,4 @@ pub use golden::equals_pytorch;
 pub use refuses::refuses;
 pub use replicas::replicas_are_independent;
 pub use round_trip::round_trips_bit_exactly;
-pub use small_case::{small_batch, small_input};
+pub use small_case::small_input;

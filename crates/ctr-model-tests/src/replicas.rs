@@ -2,7 +2,7 @@
 
 use crate::{
     gradients::{Gradients, pass, values, variables},
-    small_case::{formula_values, small_batch, small_targets},
+    small_case::{LastField, formula_values, small_batch, small_targets},
 };
 use candle_core::{Result, Tensor};
 use ctr_nn::{Context, CtrModel, Mode, seeded_rng};
@@ -18,11 +18,13 @@ use ctr_nn::{Context, CtrModel, Mode, seeded_rng};
 pub fn replicas_are_independent(model: &dyn CtrModel) -> Result<()> {
     let specs = model.parameters();
     let modes = [|| Mode::Inference, || Mode::Training(Box::new(seeded_rng(0, "replicas", 0)))];
-    for (mode, how) in modes.into_iter().flat_map(|mode| [(mode, Gradients::Layers), (mode, Gradients::LookUps)]) {
+    let ways = [Gradients::Layers, Gradients::LookUps];
+    let cases = modes.into_iter().flat_map(|mode| ways.map(|how| (mode, how)));
+    for ((mode, how), last) in cases.flat_map(|case| [(case, LastField::Single), (case, LastField::List)]) {
         let run = |replicas: &[usize]| {
             let variables = variables(&specs, replicas, formula_values)?;
             let mut context = Context { mode: mode(), ..Context::inference() };
-            let batch = small_batch(replicas.len() as u32)?;
+            let batch = small_batch(replicas.len() as u32, last)?;
             pass(model, &variables, &batch, &small_targets(replicas.len())?, &mut context, how)
         };
         let together = run(&[0, 1, 2])?;

@@ -1,6 +1,6 @@
 //! Parameters written and read back.
 
-use crate::small_case::small_batch;
+use crate::small_case::{LastField, small_batch};
 use candle_core::{Device, Result, Tensor};
 use ctr_nn::{Context, CtrModel, Leaves, Parameters, load_tensors, save_tensors};
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ fn logits(model: &dyn CtrModel, parameters: &Parameters) -> Result<Vec<u32>> {
     for spec in parameters.specs() {
         leaves.insert(&spec.name, parameters.get(&spec.name)?.as_tensor().clone());
     }
-    tensor_bits(&model.forward(&leaves, &small_batch(1)?, &mut Context::inference())?)
+    tensor_bits(&model.forward(&leaves, &small_batch(1, LastField::Single)?, &mut Context::inference())?)
 }
 
 fn bits(tensors: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Vec<u32>>> {

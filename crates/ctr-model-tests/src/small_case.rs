@@ -1,7 +1,7 @@
 //! A small case that Rust and Python (`golden_case.py`) both compute from formulas.
 
 use candle_core::{Device, Result, Tensor};
-use ctr_nn::{Batch, ModelInput, PADDING_ROW, ParameterSpec};
+use ctr_nn::{Batch, BatchLayout, FieldSlots, ModelInput, PADDING_ROW, ParameterSpec};
 
 const SAMPLES: u32 = 5;
 const FIELDS: u32 = 3;
@@ -10,6 +10,9 @@ const ITEM_FIELD: u32 = 1;
 /// Length of each sample's history, one full and one empty.
 const HISTORY_LENGTHS: [u32; SAMPLES as usize] = [4, 2, 0, 1, 3];
 const HISTORY_LENGTH: u32 = 4;
+/// Values of each sample's last field where it has lists.
+const LIST_LENGTHS: [u32; SAMPLES as usize] = [1, 3, 2, 0, 1];
+const LONGEST_LIST: u32 = 3;
 
 /// The dataset of the small case.
 pub fn small_input() -> ModelInput {
@@ -21,20 +24,32 @@ pub fn small_input() -> ModelInput {
     }
 }
 
+/// Whether the last field has one value or several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LastField {
+    Single,
+    List,
+}
+
 /// The small case's samples for this many replicas, each with its own share of the table rows. Ids repeat, histories
 /// are padded.
 ///
 /// # Errors
 /// If memory runs out.
-pub fn small_batch(replicas: u32) -> Result<Batch> {
+pub(crate) fn small_batch(replicas: u32, last: LastField) -> Result<Batch> {
     let (mut ids, mut history) = (Vec::new(), Vec::new());
     for replica in 0..replicas {
         let first_row = replica * FIELDS * ROWS_PER_FIELD;
-        for (sample, length) in (0..SAMPLES).zip(HISTORY_LENGTHS) {
-            ids.extend(
-                (0..FIELDS)
-                    .map(|field| first_row + field * ROWS_PER_FIELD + (sample * (field + 2) + field) % ROWS_PER_FIELD),
-            );
+        for ((sample, length), list_length) in (0..SAMPLES).zip(HISTORY_LENGTHS).zip(LIST_LENGTHS) {
+            let row = |field: u32, k: u32| {
+                first_row + field * ROWS_PER_FIELD + (sample * (field + 2) + field + k) % ROWS_PER_FIELD
+            };
+            ids.extend((0..FIELDS - 1).map(|field| row(field, 0)));
+            match last {
+                LastField::Single => ids.push(row(FIELDS - 1, 0)),
+                LastField::List => ids
+                    .extend((0..LONGEST_LIST).map(|k| if k < list_length { row(FIELDS - 1, k) } else { PADDING_ROW })),
+            }
             history.extend((0..HISTORY_LENGTH).map(|place| {
                 if place < length {
                     first_row + ITEM_FIELD * ROWS_PER_FIELD + (sample + 2 * place) % ROWS_PER_FIELD
@@ -44,14 +59,13 @@ pub fn small_batch(replicas: u32) -> Result<Batch> {
             }));
         }
     }
-    let mask: Vec<f32> = history.iter().map(|id| if *id == PADDING_ROW { 0.0 } else { 1.0 }).collect();
-    let samples = SAMPLES as usize;
-    let history_shape = (replicas as usize, samples, HISTORY_LENGTH as usize);
-    Ok(Batch {
-        ids: Tensor::from_vec(ids, (replicas as usize, samples, FIELDS as usize), &Device::Cpu)?,
-        history: Some(Tensor::from_vec(history, history_shape, &Device::Cpu)?),
-        history_mask: Some(Tensor::from_vec(mask, history_shape, &Device::Cpu)?),
-    })
+    let mut slots = [1; FIELDS as usize];
+    if last == LastField::List {
+        slots[FIELDS as usize - 1] = LONGEST_LIST as usize;
+    }
+    let slots = FieldSlots::new(&slots);
+    let layout = BatchLayout { replicas: replicas as usize, slots, history_length: HISTORY_LENGTH as usize };
+    Batch::new(ids, history, &layout, &Device::Cpu)
 }
 
 /// Labels and weights (one over the number of samples) of the small case, both `[replicas, samples]`.

@@ -1,7 +1,7 @@
 //! The tensors that one forward pass reads its parameters from.
 
 use crate::ops::{self, Backward};
-use crate::{DirectGradients, TableLookUps};
+use crate::{Batch, DirectGradients, TableLookUps};
 use candle_core::{Result, Tensor, bail};
 use std::collections::BTreeMap;
 
@@ -64,14 +64,40 @@ impl Leaves {
         }
     }
 
-    /// What `compute` makes of the rows of a table at `ids` (any shape), as one node of the graph: the gathered rows are no
-    /// node of their own. `compute` gets them without a graph, `[ids.shape…, dim]`, and returns a value with its backward.
+    /// Embeddings of a batch's fields, `[R, B, fields, dim]`; of a field with several values, their mean.
+    ///
+    /// # Errors
+    /// If there is no such table or an id is out of range.
+    pub fn field_embeddings(&self, table: &str, batch: &Batch) -> Result<Tensor> {
+        let lookups = self.gather(table, &batch.ids)?;
+        match &batch.means {
+            Some(means) => ops::field_means(&lookups, means),
+            None => Ok(lookups),
+        }
+    }
+
+    /// What `compute` makes of the embeddings of a batch's fields, as one node of the graph: the embeddings are no node of
+    /// their own. `compute` gets them without a graph, `[R, B, fields, dim]`, and returns a value with its backward.
     ///
     /// Nothing where the table has no gradient or the device is not the CPU.
     ///
     /// # Errors
     /// If there is no such table, an id is out of range, or `compute` fails.
-    pub fn over_gathered(
+    pub fn over_field_embeddings(
+        &self,
+        table: &str,
+        batch: &Batch,
+        compute: impl FnOnce(&Tensor) -> Result<(Tensor, Backward)>,
+    ) -> Result<Option<Tensor>> {
+        let Some(means) = batch.means.clone() else { return self.over_gathered(table, &batch.ids, compute) };
+        self.over_gathered(table, &batch.ids, |lookups| {
+            let (value, backward) = compute(&ops::field_means(lookups, &means)?)?;
+            Ok((value, Box::new(move |grad: &Tensor| ops::field_means_grad(&backward(grad)?, &means))))
+        })
+    }
+
+    /// The same for the rows of a table at `ids` (any shape), `[ids.shape…, dim]`.
+    fn over_gathered(
         &self,
         table: &str,
         ids: &Tensor,
@@ -84,20 +110,21 @@ impl Leaves {
         }
     }
 
-    /// For every sample the sum of its fields' weights in a table of one column: `ids` `[R, B, F]` to `[R, B]`.
+    /// For every sample the sum of its fields' weights in a table of one column, `[R, B]`; a field with several values adds
+    /// the mean of theirs.
     ///
     /// # Errors
     /// If there is no such table, it has more columns, or an id is out of range.
-    pub fn sum_gathered(&self, table: &str, ids: &Tensor) -> Result<Tensor> {
-        let shape = ids.dims3()?;
+    pub fn sum_of_fields(&self, table: &str, batch: &Batch) -> Result<Tensor> {
         let sum = |weights: &Tensor| weights.squeeze(3)?.sum(2);
-        let at_once = self.over_gathered(table, ids, |weights| {
-            let backward = move |grad: &Tensor| grad.unsqueeze(2)?.broadcast_as(shape)?.contiguous()?.unsqueeze(3);
+        let at_once = self.over_field_embeddings(table, batch, |weights| {
+            let shape = weights.dims4()?;
+            let backward = move |grad: &Tensor| grad.unsqueeze(2)?.unsqueeze(3)?.broadcast_as(shape)?.contiguous();
             Ok((sum(weights)?, Box::new(backward)))
         })?;
         match at_once {
             Some(sums) => Ok(sums),
-            None => sum(&self.gather(table, ids)?),
+            None => sum(&self.field_embeddings(table, batch)?),
         }
     }
 }

@@ -3,11 +3,11 @@
 use crate::{UserTask, row_map::RowMapPool};
 use candle_core::{Device, Result, Tensor};
 use ctr_data::Dataset;
-use ctr_nn::{Batch, PADDING_ROW};
+use ctr_nn::{Batch, BatchLayout, FieldSlots, PADDING_ROW};
 
 /// One user's samples, local ones first, then those to be ranked.
 struct EncodedUser {
-    /// Row of the user's leaf per field, `[samples, fields]`.
+    /// Row of the user's leaf per look-up, `[samples, look-ups]`.
     ids: Vec<u32>,
     /// The same for the history, `[samples, history_length]`, padded behind; empty if the model has none.
     history: Vec<u32>,
@@ -22,22 +22,24 @@ pub(crate) struct EncodedChunk {
     users: Vec<EncodedUser>,
     /// Rows per replica: the most that any user of the chunk touches.
     pub rows_per_replica: usize,
-    fields: usize,
+    slots: FieldSlots,
     /// 0 if the model has no history.
     history_length: usize,
 }
 
 impl EncodedChunk {
     pub fn new(dataset: &Dataset, tasks: &[&UserTask], uses_history: bool, row_maps: &RowMapPool) -> Self {
-        let fields = dataset.fields.len();
+        let slots = FieldSlots::new(&dataset.lookups_by_field());
         let history_length = if uses_history { dataset.history_length } else { 0 };
         let encode = |task: &&UserTask| {
             row_maps.with(|map| {
                 let samples = task.local.len() + task.judged.len();
-                let mut ids = Vec::with_capacity(samples * fields);
+                let mut ids = Vec::with_capacity(samples * slots.total());
                 let mut history = Vec::with_capacity(samples * history_length);
                 for &sample in task.local.iter().chain(&task.judged) {
-                    ids.extend(dataset.sample_ids(sample as usize).iter().map(|&id| map.leaf_row(id)));
+                    let start = ids.len();
+                    dataset.append_lookups(sample as usize, PADDING_ROW, &mut ids);
+                    ids[start..].iter_mut().filter(|id| **id != PADDING_ROW).for_each(|id| *id = map.leaf_row(*id));
                     if uses_history {
                         let end = history.len() + history_length;
                         history.extend(dataset.history(sample as usize).iter().map(|&id| map.leaf_row(id)));
@@ -50,7 +52,7 @@ impl EncodedChunk {
         };
         let users: Vec<EncodedUser> = tasks.iter().map(encode).collect();
         let rows_per_replica = users.iter().map(|user| user.rows.len()).max().unwrap_or(0);
-        Self { users, rows_per_replica, fields, history_length }
+        Self { users, rows_per_replica, slots, history_length }
     }
 
     /// Global id of every leaf row, `[replicas * rows_per_replica]`; padding rows read zeros.
@@ -77,30 +79,21 @@ impl EncodedChunk {
     /// The samples at these positions of each user (its local samples come first), padded to `batch_len`.
     pub fn batch(&self, positions: &[&[u32]], batch_len: usize, device: &Device) -> Result<Batch> {
         let replicas = self.users.len();
-        let (fields, length) = (self.fields, self.history_length);
-        let mut ids = Vec::with_capacity(replicas * batch_len * fields);
+        let (lookups, length) = (self.slots.total(), self.history_length);
+        let mut ids = Vec::with_capacity(replicas * batch_len * lookups);
         let mut history = Vec::with_capacity(replicas * batch_len * length);
         for (replica, (user, positions)) in self.users.iter().zip(positions).enumerate() {
             let offset = (replica * self.rows_per_replica) as u32;
             let in_chunk = |&row: &u32| if row == PADDING_ROW { PADDING_ROW } else { row + offset };
             for &position in *positions {
                 let position = position as usize;
-                ids.extend(user.ids[position * fields..(position + 1) * fields].iter().map(in_chunk));
+                ids.extend(user.ids[position * lookups..(position + 1) * lookups].iter().map(in_chunk));
                 history.extend(user.history[position * length..(position + 1) * length].iter().map(in_chunk));
             }
-            ids.resize((replica + 1) * batch_len * fields, PADDING_ROW);
+            ids.resize((replica + 1) * batch_len * lookups, PADDING_ROW);
             history.resize((replica + 1) * batch_len * length, PADDING_ROW);
         }
-        let ids = Tensor::from_vec(ids, (replicas, batch_len, fields), device)?;
-        if length == 0 {
-            return Ok(Batch { ids, history: None, history_mask: None });
-        }
-        let shape = (replicas, batch_len, length);
-        let mask: Vec<f32> = history.iter().map(|&row| if row == PADDING_ROW { 0.0 } else { 1.0 }).collect();
-        Ok(Batch {
-            ids,
-            history: Some(Tensor::from_vec(history, shape, device)?),
-            history_mask: Some(Tensor::from_vec(mask, shape, device)?),
-        })
+        let layout = BatchLayout { replicas, slots: self.slots.clone(), history_length: length };
+        Batch::new(ids, history, &layout, device)
     }
 }

@@ -7,8 +7,8 @@ use crate::{
 use candle_core::{Device, Tensor, Var, backprop::GradStore};
 use ctr_data::Dataset;
 use ctr_nn::{
-    Algorithm, Context, CtrModel, DirectGradients, Group, Kind, Leaves, Parameters, Rows, Step, TableLookUps,
-    bce_with_logits, gather_rows_as_variable, repeat_as_variable, seeded_rng,
+    Algorithm, Context, CtrModel, DirectGradients, FieldSlots, Group, Kind, Leaves, Parameters, Rows, Step,
+    TableLookUps, bce_with_logits, gather_rows_as_variable, repeat_as_variable, seeded_rng,
 };
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -123,8 +123,9 @@ impl<'a> FineTuner<'a> {
             };
             leaves.insert(&spec.name, value);
         }
-        let (fields, history_length) = (self.dataset.fields.len(), self.dataset.history_length);
-        Ok(UserModel { model: self.model, leaves, fields, history_length, device: self.device })
+        let slots = FieldSlots::new(&self.dataset.lookups_by_field());
+        let history_length = self.dataset.history_length;
+        Ok(UserModel { model: self.model, leaves, slots, history_length, device: self.device })
     }
 
     fn diverged(&self, task: &UserTask, method: &Method) -> PersonalizeError {

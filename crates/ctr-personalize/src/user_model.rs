@@ -1,7 +1,7 @@
 //! One user's fine-tuned copy, kept to rank candidates request by request.
 
 use candle_core::{Device, Result, Tensor, bail};
-use ctr_nn::{Batch, Context, CtrModel, Leaves, PADDING_ROW};
+use ctr_nn::{Batch, BatchLayout, Context, CtrModel, FieldSlots, Leaves, PADDING_ROW};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub struct UserModel<'a> {
     pub(crate) model: &'a dyn CtrModel,
     pub(crate) leaves: Leaves,
-    pub(crate) fields: usize,
+    pub(crate) slots: FieldSlots,
     pub(crate) history_length: usize,
     pub(crate) device: &'a Device,
 }
@@ -27,21 +27,23 @@ impl UserModel<'_> {
 
     /// Logits of the candidates of one request.
     ///
-    /// `ids` holds the candidates' global ids, `[candidates, fields]`, row by row; `history` the user's last items, oldest
-    /// first, of which the last `history_length` count. Models without histories do not read it.
+    /// `ids` holds the candidates' look-ups as [`ctr_data::Dataset::append_lookups`] makes them, padded with [`PADDING_ROW`],
+    /// row by row; `history` the user's last items, oldest first, of which the last `history_length` count. Models without
+    /// histories do not read it.
     ///
     /// # Errors
     /// If `ids` is no whole number of candidates or an id is not one of the dataset's.
     pub fn score(&self, ids: &[u32], history: &[u32]) -> Result<Vec<f32>> {
-        if ids.is_empty() || !ids.len().is_multiple_of(self.fields) {
-            bail!("{} ids are no whole number of candidates of {} fields", ids.len(), self.fields);
+        let lookups = self.slots.total();
+        if ids.is_empty() || !ids.len().is_multiple_of(lookups) {
+            bail!("{} ids are no whole number of candidates of {lookups} look-ups", ids.len());
         }
-        let candidates = ids.len() / self.fields;
+        let candidates = ids.len() / lookups;
         let pieces = if self.device.is_cpu() { self.pieces(candidates) } else { 1 };
         if pieces == 1 {
             return self.score_piece(ids, history);
         }
-        let pieces = ids.par_chunks(candidates.div_ceil(pieces) * self.fields);
+        let pieces = ids.par_chunks(candidates.div_ceil(pieces) * lookups);
         Ok(pieces.map(|ids| self.score_piece(ids, history)).collect::<Result<Vec<_>>>()?.concat())
     }
 
@@ -53,23 +55,13 @@ impl UserModel<'_> {
     }
 
     fn score_piece(&self, ids: &[u32], history: &[u32]) -> Result<Vec<f32>> {
-        let candidates = ids.len() / self.fields;
-        let ids = Tensor::from_slice(ids, (1, candidates, self.fields), self.device)?;
-        let (history, history_mask) = if self.model.uses_history() {
-            let seen = &history[history.len().saturating_sub(self.history_length)..];
-            let mut row = vec![PADDING_ROW; self.history_length];
-            row[..seen.len()].copy_from_slice(seen);
-            let mut mask = vec![0f32; self.history_length];
-            mask[..seen.len()].fill(1.0);
-            let shape = (1, candidates, self.history_length);
-            (
-                Some(Tensor::from_vec(row.repeat(candidates), shape, self.device)?),
-                Some(Tensor::from_vec(mask.repeat(candidates), shape, self.device)?),
-            )
-        } else {
-            (None, None)
-        };
-        let batch = Batch { ids, history, history_mask };
+        let history_length = if self.model.uses_history() { self.history_length } else { 0 };
+        let seen = &history[history.len().saturating_sub(history_length)..];
+        let mut row = vec![PADDING_ROW; history_length];
+        row[..seen.len()].copy_from_slice(seen);
+        let history = row.repeat(ids.len() / self.slots.total());
+        let layout = BatchLayout { replicas: 1, slots: self.slots.clone(), history_length };
+        let batch = Batch::new(ids.to_vec(), history, &layout, self.device)?;
         self.model.forward(&self.leaves, &batch, &mut Context::inference())?.flatten_all()?.to_vec1()
     }
 }

@@ -1,9 +1,9 @@
 //! The engine on a small synthetic dataset: what must not change a user's result, and what each method may move.
 
 use candle_core::Device;
-use ctr_data::{Dataset, DatasetConfig, Split, SyntheticConfig};
+use ctr_data::{Dataset, DatasetConfig, Split, SyntheticConfig, ValueLists};
 use ctr_metrics::{Scored, auc, gauc, logloss};
-use ctr_nn::{Algorithm, CtrModel, ModelConfig, ModelInput, OptimizerConfig, Parameters};
+use ctr_nn::{Algorithm, CtrModel, ModelConfig, ModelInput, OptimizerConfig, PADDING_ROW, Parameters};
 use ctr_personalize::{
     Exclusion, FineTuned, FineTuner, FineTuningConfig, Method, PlantedDrift, Tasks, natural, planted_drift,
 };
@@ -15,6 +15,21 @@ fn dataset(cache: &tempfile::TempDir) -> Dataset {
     config.history_length = 5;
     config.synthetic = SyntheticConfig { users: 60, items: 80, rows_per_user: 60.0, ..SyntheticConfig::default() };
     ctr_data::load(&config, &|_| {}).expect("a synthetic dataset")
+}
+
+/// A field that is not the item's, to be given lists.
+const LIST_FIELD: usize = 2;
+
+/// The same samples, where a value of the field becomes a list: `list_of` maps the value and the number of values, both
+/// without the unknown one, to values.
+fn with_lists(mut dataset: Dataset, list_of: impl Fn(u32, u32) -> Vec<u32>) -> Dataset {
+    let (offset, size) = (dataset.fields[LIST_FIELD].offset, dataset.fields[LIST_FIELD].vocabulary_size);
+    let global = |list: Vec<u32>| list.into_iter().map(|value| offset + value).collect();
+    let lists: Vec<Vec<u32>> = (0..size).map(|value| global(list_of(value, size))).collect();
+    dataset.lists.insert(LIST_FIELD, ValueLists::of(&lists));
+    let fields = dataset.fields.len();
+    dataset.samples.ids.iter_mut().skip(LIST_FIELD).step_by(fields).for_each(|id| *id -= offset);
+    dataset
 }
 
 /// A cloud model after a few epochs, and its logits on every sample.
@@ -152,7 +167,7 @@ fn bias_only_leaves_gauc_exactly_the_clouds() {
     for (task, range) in tasks.users.iter().zip(tasks.judged_ranges()).take(5) {
         let copy = tuner.user_model(task, &method, 1).expect("a model");
         for (&sample, logit) in task.judged.iter().zip(&tuned[range]) {
-            let score = copy.score(dataset.sample_ids(sample as usize), &[]).expect("a score")[0];
+            let score = copy.score(&lookups(&dataset, sample), &[]).expect("a score")[0];
             assert!((score - logit).abs() <= 1e-5 * logit.abs().max(1.0), "{score} {logit}");
         }
     }
@@ -228,10 +243,44 @@ fn a_step_size_that_diverges_names_the_user_and_the_key() {
     assert!(error.contains("lower fine_tuning.optimizer.learning_rate (now 1000000000)"), "{error}");
 }
 
-/// A request gets the scores that the engine gives the same user's samples, one candidate or many at a time.
+fn lookups(dataset: &Dataset, sample: u32) -> Vec<u32> {
+    let mut ids = Vec::new();
+    dataset.append_lookups(sample as usize, PADDING_ROW, &mut ids);
+    ids
+}
+
+/// Lists of one value are that value, to the last bit; longer ones are not.
+fn lists_of_one_value_change_nothing<C: ModelConfig>() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plain = dataset(&folder);
+    let run = |dataset: &Dataset| {
+        let cloud = cloud::<C>(dataset);
+        let tasks = natural(dataset, 1, Split::Test);
+        let tuned = tune(&cloud, dataset, &config(Algorithm::Sgd, 0.05), &tasks, "none").logits;
+        (cloud.logits, tuned)
+    };
+    let expected = run(&plain);
+    assert!(run(&with_lists(plain.clone(), |value, _| vec![value])) == expected, "{}", C::NAME);
+    let doubled = with_lists(plain, |value, size| if value == 1 { vec![1, 2, size - 1] } else { vec![value] });
+    assert_eq!(doubled.lookups_by_field().iter().sum::<usize>(), doubled.fields.len() + 2);
+    assert!(run(&doubled) != expected, "{}", C::NAME);
+}
+
+#[test]
+fn lists_of_one_value_change_no_model() {
+    lists_of_one_value_change_nothing::<ctr_lr::LrConfig>();
+    lists_of_one_value_change_nothing::<ctr_fm::FmConfig>();
+    lists_of_one_value_change_nothing::<ctr_deepfm::DeepFmConfig>();
+    lists_of_one_value_change_nothing::<ctr_din::DinConfig>();
+    lists_of_one_value_change_nothing::<ctr_dcn::DcnConfig>();
+}
+
+/// A request gets the scores that the engine gives the same user's samples, one candidate or many at a time; one field has
+/// lists.
 fn a_request_gets_the_engines_scores<C: ModelConfig>() {
     let folder = tempfile::tempdir().expect("a folder");
-    let dataset = dataset(&folder);
+    let lists = |value, size| if value % 2 == 1 { vec![value, (value + 3) % size] } else { vec![value] };
+    let dataset = with_lists(dataset(&folder), lists);
     let cloud = cloud::<C>(&dataset);
     let tasks = natural(&dataset, 1, Split::Test);
     let config = config(Algorithm::Sgd, 0.05);
@@ -241,7 +290,7 @@ fn a_request_gets_the_engines_scores<C: ModelConfig>() {
     for (task, range) in tasks.users.iter().zip(tasks.judged_ranges()).take(5) {
         let user_model = tuner.user_model(task, &none, 1).expect("a model");
         for (&sample, expected) in task.judged.iter().zip(&tuned[range]) {
-            let ids = dataset.sample_ids(sample as usize);
+            let ids = lookups(&dataset, sample);
             // A thousand are scored in parts by all models but the smallest.
             for count in [1, 3, 1000] {
                 let scores = user_model.score(&ids.repeat(count), dataset.history(sample as usize)).expect("scores");

@@ -136,7 +136,8 @@ fn draw_times(config: &SyntheticConfig, random: &mut ChaCha8Rng) -> Vec<i64> {
 
 fn columns(items: &[Item], traits: usize, user_traits: Vec<Vec<u32>>, positions: Vec<u32>) -> Vec<Column> {
     let numbered = |size: u32| (0..size).map(|value| value.to_string()).collect();
-    let column = |name: &str, codes, size| Column { name: name.to_owned(), codes, dictionary: numbered(size) };
+    let column =
+        |name: &str, codes, size| Column { name: name.to_owned(), codes, dictionary: numbered(size), is_list: false };
     let count = items.len() as u32;
     let mut columns = vec![column("item", Codes::Item((0..count).collect()), count)];
     for k in 0..traits {
