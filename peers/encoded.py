@@ -1,4 +1,4 @@
-"""The encoded samples that ctrbench writes (docs/data.md: samples.parquet, histories.parquet, dataset.toml)."""
+"""The encoded samples that ctrbench writes (docs/data.md: samples, histories, lists, values as Parquet, dataset.toml)."""
 
 import pathlib
 import tomllib
@@ -7,18 +7,23 @@ import numpy as np
 import pandas as pd
 import torch
 
+from models import Lists
+
 HELD_OUT = {"training": 0, "validation": 1, "test": 2}
 
 
 class Encoded:
-    """Samples as tensors: `ids` [samples, fields], `labels` [samples], `part` [samples], and on demand histories."""
+    """Samples as tensors: `ids` [samples, look-ups], `labels` [samples], `part` [samples], and on demand histories.
+
+    A look-up is a field's, or one of several values of a field; then `weights` [samples, look-ups] make their mean.
+    """
 
     def __init__(self, folder, with_history):
         folder = pathlib.Path(folder)
         header = tomllib.loads((folder / "dataset.toml").read_text())
         table = pd.read_parquet(folder / "samples.parquet")
-        columns = [f"id {i} {field['name']}" for i, field in enumerate(header["fields"])]
-        self.ids = torch.from_numpy(table[columns].to_numpy().astype(np.int64))
+        columns = [table[f"id {i} {field['name']}"].to_numpy() for i, field in enumerate(header["fields"])]
+        self._set_ids(columns, pd.read_parquet(folder / "lists.parquet"), pd.read_parquet(folder / "values.parquet")["id"])
         self.labels = torch.from_numpy(table["label"].to_numpy().astype(np.float32))
         self.part = torch.from_numpy(table["split"].to_numpy().astype(np.int64))
         self.item_field = header["item_field"]
@@ -32,8 +37,30 @@ class Encoded:
             self.history = torch.from_numpy(np.where(seen, items[np.minimum(place, len(items) - 1)], 0))
             self.mask = torch.from_numpy(seen.astype(np.float32))
 
+    def _set_ids(self, columns, lists, values):
+        ids, weights, field_of = [], [], []
+        for field, column in enumerate(columns):
+            own = lists[lists["field"] == field]
+            if own.empty:
+                own = pd.DataFrame({"start": column, "end": column + 1})
+                column, values_of = np.arange(len(column)), np.arange(column.max() + 1)
+            else:
+                values_of = values.to_numpy()
+            start, end = (own[name].to_numpy().astype(np.int64)[column] for name in ("start", "end"))
+            place = start[:, None] + np.arange(max(1, (end - start).max()))
+            there = place < end[:, None]
+            ids.append(np.where(there, values_of[np.minimum(place, len(values_of) - 1)], 0))
+            weights.append(there / np.maximum(there.sum(1, keepdims=True), 1))
+            field_of += [field] * place.shape[1]
+        self.ids = torch.from_numpy(np.concatenate(ids, 1).astype(np.int64))
+        self.weights = torch.from_numpy(np.concatenate(weights, 1).astype(np.float32))
+        self.field_of = torch.tensor(field_of) if len(field_of) > len(columns) else None
+
     def batch(self, samples):
         """Inputs of a forward pass for these samples: ids alone, or with histories and their mask."""
+        ids = self.ids[samples]
+        if self.field_of is not None:
+            ids = Lists(ids, self.weights[samples], self.field_of)
         if self.history is None:
-            return (self.ids[samples],)
-        return self.ids[samples], self.history[samples], self.mask[samples]
+            return (ids,)
+        return ids, self.history[samples], self.mask[samples]

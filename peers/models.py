@@ -1,14 +1,24 @@
 """The five models as functions of a parameter dictionary, with ctrbench's names and equations.
 
 Linear weights are kept `[out, in]`, as torch.nn.Linear does. A batch is `(ids [B, F],)`, for DIN
-`(ids [B, F], history [B, L], mask [B, L])`.
+`(ids [B, F], history [B, L], mask [B, L])`; `ids` are `Lists` where a field may have several values.
 """
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
 TABLES = ("embedding", "linear")
+
+
+class Lists(NamedTuple):
+    """Look-ups `[B, S]`, their weights in the mean of their field `[B, S]`, and the field of each `[S]`."""
+
+    ids: torch.Tensor
+    weights: torch.Tensor
+    field_of: torch.Tensor
 
 
 def load_parameters(path):
@@ -38,6 +48,10 @@ class Model:
         return self.forward(parameters, *batch)
 
     def _rows(self, p, table, ids):
+        if isinstance(ids, Lists):
+            values = self._rows(p, table, ids.ids) * ids.weights.unsqueeze(-1)
+            fields = values.new_zeros(*values.shape[:-2], int(ids.field_of[-1]) + 1, values.shape[-1])
+            return fields.index_add(-2, ids.field_of, values)
         return F.embedding(ids, p[table], sparse=self.sparse)
 
     def _mlp(self, p, x):

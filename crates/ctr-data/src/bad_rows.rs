@@ -38,6 +38,11 @@ impl BadRows {
         BadRows { rule, skipped: 0, warnings: Vec::new(), of_file: 0, first_of_file: None }
     }
 
+    /// Whether lines may be left out.
+    pub fn may_skip(&self) -> bool {
+        self.rule == BadRowRule::Skip
+    }
+
     /// Leaves a line out.
     ///
     /// # Errors

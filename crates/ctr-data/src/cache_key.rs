@@ -32,10 +32,11 @@ struct Relevant<'a> {
 /// BLAKE3, in hexadecimal, of code version, descriptor, relevant configuration, and the bytes of all `files`.
 pub(crate) fn key(config: &DatasetConfig, descriptor: &Descriptor, files: &[PathBuf]) -> Result<String, DataError> {
     let relevant = Relevant {
-        split: config.split,
+        split: config.split_rule(),
         test_fraction: config.test_fraction,
         validation_fraction: config.validation_fraction,
-        split_seed: (config.split == SplitRule::UserRandom || config.max_users.is_some()).then_some(config.split_seed),
+        split_seed: (config.split_rule() == SplitRule::UserRandom || config.max_users.is_some())
+            .then_some(config.split_seed),
         min_count: config.min_count,
         history_length: config.history_length,
         positive_rating: config.positive_rating,

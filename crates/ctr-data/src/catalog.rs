@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::descriptor::Descriptor;
 use crate::embedded::known_names;
-use crate::{DataError, DatasetConfig};
+use crate::{DataError, DatasetConfig, SplitRule};
 
 /// One dataset of `ctrbench data list`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,6 +21,8 @@ pub struct CatalogEntry {
     pub items: Option<u64>,
     /// Whether samples belong to users; without them nothing can be fine-tuned.
     pub has_users: bool,
+    /// How samples are cut where the configuration does not say.
+    pub split: SplitRule,
     /// Whether `split = "published"` is possible.
     pub has_published_split: bool,
     /// Whether `ctrbench data download` can fetch it.
@@ -42,9 +44,11 @@ pub fn catalog() -> Result<Vec<CatalogEntry>, DataError> {
 }
 
 fn entry(descriptor: Descriptor) -> CatalogEntry {
+    let split = descriptor.default_split();
     let expected = descriptor.expected.unwrap_or_default();
     let source = descriptor.source.as_ref();
     CatalogEntry {
+        split,
         name: descriptor.name,
         title: descriptor.title,
         rows: expected.rows,
@@ -59,15 +63,13 @@ fn entry(descriptor: Descriptor) -> CatalogEntry {
     }
 }
 
-/// The settings under which a dataset loads without a choice of its user's: in its published split, where it has one.
+/// The settings under which a dataset loads without a choice of its user's: cut as its descriptor says.
 ///
 /// # Errors
 /// [`DataError::UnknownDataset`]; a descriptor that does not parse.
 pub fn default_config(name: &str) -> Result<DatasetConfig, DataError> {
     let descriptor = Descriptor::find(name, None)?;
     let mut config = DatasetConfig::new(name);
-    if descriptor.source.as_ref().is_some_and(|source| source.has_published_split()) {
-        config.split = crate::SplitRule::Published;
-    }
+    config.split = Some(descriptor.default_split());
     Ok(config)
 }

@@ -1,6 +1,7 @@
 //! Categories of one input field.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use indexmap::IndexSet;
 
@@ -41,6 +42,29 @@ pub(crate) fn categories(rule: &FieldRule, table: &Table, rows: &[u32]) -> Resul
     let sorted: Vec<u32> = found.iter().map(sorted).collect();
     codes.iter_mut().for_each(|code| *code = sorted[*code as usize]);
     Ok((codes, dictionary))
+}
+
+/// The cells among `rows` of `table` that the field's transform cannot take, by row.
+pub(crate) fn faults(
+    rule: &FieldRule,
+    table: &Table,
+    rows: Range<usize>,
+) -> Result<Vec<(usize, DataError)>, DataError> {
+    let mut found = Vec::new();
+    let mut known = Known::new(rule, table)?;
+    for row in rows {
+        // A value that was seen before and can be taken is known by 0.
+        let slot = known.slot(row);
+        if slot.as_deref() == Some(&0) {
+            continue;
+        }
+        match category(rule, table, row) {
+            Ok(_) => slot.into_iter().for_each(|slot| *slot = 0),
+            Err(fault @ DataError::Malformed { .. }) => found.push((row, fault)),
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(found)
 }
 
 fn category(rule: &FieldRule, table: &Table, row: usize) -> Result<String, DataError> {

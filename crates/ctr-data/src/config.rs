@@ -22,9 +22,10 @@ pub struct DatasetConfig {
     /// Folder of the encoded cache.
     #[serde(default = "default_cache_dir")]
     pub cache_dir: PathBuf,
-    /// How samples are cut into training, validation and test.
+    /// How samples are cut into training, validation and test. Absent: the descriptor's rule, see
+    /// [`crate::default_config`].
     #[serde(default)]
-    pub split: SplitRule,
+    pub split: Option<SplitRule>,
     /// Share of samples (of each user, or of all) that becomes test.
     #[serde(default = "default_test_fraction")]
     pub test_fraction: f64,
@@ -121,7 +122,7 @@ impl DatasetConfig {
             category: None,
             data_dir: None,
             cache_dir: default_cache_dir(),
-            split: SplitRule::default(),
+            split: None,
             test_fraction: default_test_fraction(),
             validation_fraction: default_validation_fraction(),
             split_seed: 0,
@@ -134,6 +135,11 @@ impl DatasetConfig {
             negatives: None,
             synthetic: SyntheticConfig::default(),
         }
+    }
+
+    /// The split that is meant where one was chosen; the usual one else.
+    pub(crate) fn split_rule(&self) -> SplitRule {
+        self.split.unwrap_or_default()
     }
 
     /// Refuses impossible values, before anything is read.
@@ -190,7 +196,7 @@ mod tests {
         let config: DatasetConfig = toml::from_str("name = \"synthetic\"").unwrap();
         assert_eq!(config, DatasetConfig::new("synthetic"));
         let config: DatasetConfig = toml::from_str("name = \"x\"\nsplit = \"user-random\"").unwrap();
-        assert_eq!(config.split, SplitRule::UserRandom);
+        assert_eq!(config.split, Some(SplitRule::UserRandom));
         let error = toml::from_str::<DatasetConfig>("name = \"x\"\nspilt = \"user-random\"").unwrap_err();
         assert!(error.to_string().contains("spilt"), "{error}");
     }

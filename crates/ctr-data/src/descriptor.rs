@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::DataError;
 use crate::config::invalid;
 use crate::descriptor_check::check;
 use crate::embedded::{self, known_names};
 use crate::source_layout::Source;
+use crate::{DataError, SplitRule};
 
 /// Stands for the category in descriptors of sources that are published in categories.
 const CATEGORY: &str = "{category}";
@@ -38,6 +38,8 @@ pub(crate) struct Descriptor {
     /// What `data download` fetches; nothing where the official address cannot be fetched without an account.
     #[serde(default)]
     pub download: Vec<Download>,
+    /// How samples are cut where the configuration does not say.
+    pub split: Option<SplitRule>,
     /// Absent for a generated dataset.
     pub source: Option<Source>,
     /// The descriptor as written, which is part of the cache key.
@@ -71,7 +73,10 @@ pub(crate) struct Download {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expected {
     pub users: Option<u64>,
+    /// Items with rows.
     pub items: Option<u64>,
+    /// Items in the file of items.
+    pub items_listed: Option<u64>,
     pub rows: Option<u64>,
 }
 
@@ -119,6 +124,17 @@ impl Descriptor {
         Ok(descriptor)
     }
 
+    /// How samples are cut where the configuration does not say: as the descriptor says; else as published, where that is
+    /// possible, by each user's times, or at random where there are none.
+    pub fn default_split(&self) -> SplitRule {
+        let source = self.source.as_ref();
+        self.split.unwrap_or(match source {
+            Some(source) if source.has_published_split() => SplitRule::Published,
+            Some(source) if source.log.time.is_none() => SplitRule::UserRandom,
+            _ => SplitRule::UserTemporal,
+        })
+    }
+
     /// Parses the text of a descriptor.
     pub fn parse(name: &str, text: &str) -> Result<Descriptor, DataError> {
         let mut descriptor: Descriptor = toml::from_str(text)
@@ -141,6 +157,7 @@ mod tests {
         for name in known_names() {
             let descriptor = Descriptor::find(name, None).unwrap();
             assert_eq!(descriptor.name, name);
+            assert!(descriptor.split.is_some(), "{name} states its split");
             let Some(source) = descriptor.source else { continue };
             for field in &source.fields {
                 let file = match field.of {

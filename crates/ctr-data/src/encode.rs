@@ -52,7 +52,7 @@ pub(crate) fn encode(config: &DatasetConfig, descriptor: &Descriptor, mut log: L
             *id = global[log.code(column, row) as usize];
         }
     }
-    let histories = history::build(&log, &splits, config.split, config.history_length, &global_ids[ITEM_FIELD]);
+    let histories = history::build(&log, &splits, config.split_rule(), config.history_length, &global_ids[ITEM_FIELD]);
     let checks =
         guard::check(config, &log, &splits, &Encoded { fields: &fields, lists: &lists, ids: &ids }, &histories)?;
 
@@ -84,16 +84,18 @@ pub(crate) fn encode(config: &DatasetConfig, descriptor: &Descriptor, mut log: L
     Ok(dataset)
 }
 
-/// The split rule with its fractions, in words.
-pub(crate) fn split_rule(config: &DatasetConfig) -> String {
-    let seed = match config.split {
-        SplitRule::UserRandom => format!(", seed {}", config.split_seed),
-        _ => String::new(),
-    };
-    if matches!(config.split, SplitRule::Published | SplitRule::UserLast) {
-        return config.split.to_string();
+/// The split rule with its fractions, in words; `test_from` is the first time of a published test part that is a cut in time.
+pub(crate) fn split_in_words(config: &DatasetConfig, test_from: Option<i64>) -> String {
+    let rule = config.split_rule();
+    let fractions = format!("test {}, validation {}", config.test_fraction, config.validation_fraction);
+    match (rule, test_from) {
+        (SplitRule::Published, Some(time)) => {
+            format!("{rule}, test from {time}, validation {} of what is before", config.validation_fraction)
+        }
+        (SplitRule::Published | SplitRule::UserLast, _) => rule.to_string(),
+        (SplitRule::UserRandom, _) => format!("{rule}, {fractions}, seed {}", config.split_seed),
+        (SplitRule::UserTemporal | SplitRule::GlobalTemporal, _) => format!("{rule}, {fractions}"),
     }
-    format!("{}, test {}, validation {}{seed}", config.split, config.test_fraction, config.validation_fraction)
 }
 
 /// Refuses empty parts and labels of one class.
@@ -104,7 +106,7 @@ fn check_parts(config: &DatasetConfig, log: &Log, splits: &[Split]) -> Result<()
             return Err(DataError::EmptySplit {
                 dataset: config.name.clone(),
                 part: part.name().to_owned(),
-                rule: split_rule(config),
+                rule: split_in_words(config, log.test_from),
                 rows: log.rows(),
                 remedy: "raise its fraction, choose another split rule, or use a larger dataset".to_owned(),
             });

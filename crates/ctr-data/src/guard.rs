@@ -29,7 +29,7 @@ pub(crate) fn check(
 ) -> Result<Vec<Check>, DataError> {
     let checks = [
         ("parts are disjoint and cover every row", covering(log, splits)),
-        ("time order is kept", time_order(config.split, log, splits)),
+        ("time order is kept", time_order(config.split_rule(), log, splits)),
         ("vocabulary comes from training only", vocabulary(config.min_count, splits, encoded)),
         ("histories end before their sample", history_order(log, histories)),
     ];

@@ -7,6 +7,9 @@ use crate::source_file::ColumnType;
 use crate::table::Table;
 use crate::values::Values;
 
+/// Whether a character stands between two keys.
+pub(crate) type Between = fn(char) -> bool;
+
 /// A list of item keys in each row of a table.
 pub(crate) struct ItemLists {
     /// Those of all rows, one row after the other.
@@ -16,26 +19,16 @@ pub(crate) struct ItemLists {
 }
 
 impl ItemLists {
-    /// Reads `column`, whose keys have the type `kind` and `is_between` between them; in a list of a JSON file nothing but the
-    /// list itself parts them.
+    /// Reads `column`, whose keys have the type `kind` and characters of `between` between them; in a list of a JSON file
+    /// nothing but the list itself parts them.
     ///
     /// # Errors
     /// [`DataError::Malformed`] at a key of another type.
-    pub fn read(
-        table: &Table,
-        column: &str,
-        kind: ColumnType,
-        is_between: impl Fn(char) -> bool,
-    ) -> Result<ItemLists, DataError> {
+    pub fn read(table: &Table, column: &str, kind: ColumnType, between: Between) -> Result<ItemLists, DataError> {
         let mut lists = ItemLists { keys: Values::empty(kind), lengths: Vec::with_capacity(table.rows()) };
         for row in 0..table.rows() {
-            let (text, before) = (table.text(column, row)?, lists.keys.len());
-            let is_list = text.contains(LIST_SEPARATOR);
-            let parts = text.split(|c| if is_list { c == LIST_SEPARATOR } else { is_between(c) });
-            for key in parts.filter(|key| !key.is_empty()) {
-                let pushed = lists.keys.push(kind, key);
-                pushed.map_err(|_| table.malformed(row, column, key, "is not an item id; correct the line"))?;
-            }
+            let before = lists.keys.len();
+            push_keys(table, column, kind, between, row, &mut lists.keys)?;
             lists.lengths.push(lists.keys.len() - before);
         }
         Ok(lists)
@@ -51,5 +44,39 @@ impl ItemLists {
             list.to_vec()
         };
         self.lengths.iter().map(&mut next).collect()
+    }
+}
+
+/// Appends the keys of one row to `keys`.
+fn push_keys(
+    table: &Table,
+    column: &str,
+    kind: ColumnType,
+    between: Between,
+    row: usize,
+    keys: &mut Values,
+) -> Result<(), DataError> {
+    let text = table.text(column, row)?;
+    let is_list = text.contains(LIST_SEPARATOR);
+    let parts = text.split(|c| if is_list { c == LIST_SEPARATOR } else { between(c) });
+    for key in parts.filter(|key| !key.is_empty()) {
+        let pushed = keys.push(kind, key);
+        pushed.map_err(|_| table.malformed(row, column, key, "is not an item id; correct the line"))?;
+    }
+    Ok(())
+}
+
+/// The first key of a row that is of another type, as an error.
+pub(crate) fn first_fault(
+    table: &Table,
+    column: &str,
+    kind: ColumnType,
+    between: Between,
+    row: usize,
+) -> Result<Option<DataError>, DataError> {
+    match push_keys(table, column, kind, between, row, &mut Values::empty(kind)) {
+        Ok(()) => Ok(None),
+        Err(fault @ DataError::Malformed { .. }) => Ok(Some(fault)),
+        Err(other) => Err(other),
     }
 }

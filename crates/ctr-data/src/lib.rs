@@ -47,6 +47,7 @@ mod parquet_source;
 mod quick_parse;
 mod read_log;
 mod read_table;
+mod row_checks;
 mod source_file;
 mod source_layout;
 mod split;

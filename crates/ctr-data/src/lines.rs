@@ -87,9 +87,14 @@ pub(crate) fn push(line: &str, file: &SourceFile, layout: &Layout, columns: &mut
         Format::PythonLines => json_lines::python(line, &file.columns)?,
         Format::Parquet => return Err(Fault::of_line(line, "is part of a Parquet file, which has no lines")),
     };
+    push_cells(&cells, file, columns)
+}
+
+/// Appends a row of `cells`, which are in the order of the columns asked for, or nothing.
+pub(crate) fn push_cells(cells: &[Cow<str>], file: &SourceFile, columns: &mut [Values]) -> Result<(), Fault> {
     let rows = columns.first().map_or(0, Values::len);
-    for at in 0..cells.len() {
-        let (rule, cell) = (&file.columns[at], file.present(&cells[at]));
+    for (at, cell) in cells.iter().enumerate() {
+        let (rule, cell) = (&file.columns[at], file.present(cell));
         if let Err(message) = columns[at].push(rule.kind, cell) {
             columns.iter_mut().for_each(|values| values.truncate(rows));
             return Err(Fault { column: rule.name.clone(), value: cell.to_owned(), message: message.to_owned() });

@@ -35,6 +35,7 @@ pub(crate) fn load_with(
     data_variable: Option<PathBuf>,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Dataset, DataError> {
+    let config = &DatasetConfig { split: Some(config.split.unwrap_or(descriptor.default_split())), ..config.clone() };
     let name = &descriptor.name;
     let may_rate = descriptor.source.as_ref().is_some_and(|source| source.label.is_rating);
     if let (false, Some(threshold)) = (may_rate, config.positive_rating) {
@@ -134,14 +135,14 @@ fn source_files(source: &Source, folder: &Folder, progress: &(dyn Fn(&str) + Syn
 fn check_split(config: &DatasetConfig, descriptor: &Descriptor) -> Result<(), DataError> {
     let Some(source) = &descriptor.source else {
         let remedy = "it was not published in parts: choose another split";
-        return if config.split == SplitRule::Published {
-            Err(config::invalid("split", config.split, remedy))
+        return if config.split_rule() == SplitRule::Published {
+            Err(config::invalid("split", config.split_rule(), remedy))
         } else {
             Ok(())
         };
     };
     let name = &descriptor.name;
-    let remedy = match config.split {
+    let remedy = match config.split_rule() {
         SplitRule::Published if !source.has_published_split() => {
             format!("{name} was not published in parts: choose another split")
         }
@@ -151,12 +152,13 @@ fn check_split(config: &DatasetConfig, descriptor: &Descriptor) -> Result<(), Da
         _ if source.log.time.is_none() => format!("{name} has no times: set split = \"user-random\""),
         _ => return Ok(()),
     };
-    Err(config::invalid("split", config.split, &remedy))
+    Err(config::invalid("split", config.split_rule(), &remedy))
 }
 
 /// A global time cut needs real timestamps.
 fn check_clock(config: &DatasetConfig, source: &Source, time: &[i64]) -> Result<(), DataError> {
-    let (Some([official_first, official_last]), SplitRule::GlobalTemporal) = (source.clock_range, config.split) else {
+    let (Some([official_first, official_last]), SplitRule::GlobalTemporal) = (source.clock_range, config.split_rule())
+    else {
         return Ok(());
     };
     let first = time.iter().copied().min().unwrap_or(official_first);

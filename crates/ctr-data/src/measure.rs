@@ -2,7 +2,7 @@
 
 use crate::auc::auc;
 use crate::descriptor::Descriptor;
-use crate::encode::split_rule;
+use crate::encode::split_in_words;
 use crate::fingerprint::Hashes;
 use crate::log::{Origin, runs};
 use crate::{Check, Dataset, DatasetConfig, Facts, Field, FieldFacts, LocalCtr, PartFacts, Samples, Split};
@@ -32,7 +32,7 @@ pub(crate) fn facts(
         licence: descriptor.licence.clone(),
         citation: descriptor.citation.clone(),
         label_rule: origin.label_rule,
-        split_rule: split_rule(config),
+        split_rule: split_in_words(config, descriptor.source.as_ref().and_then(|source| source.test_from)),
         time_unit: origin.time_unit,
         raw_rows: origin.raw_rows as u64,
         repeated_rows: origin.repeated_rows as u64,

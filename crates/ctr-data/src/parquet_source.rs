@@ -1,35 +1,59 @@
 //! Columns of a Parquet file of the user's own.
 
+use std::borrow::Cow;
+use std::fs::File;
 use std::path::Path;
 
-use polars::prelude::DataType;
+use polars::prelude::*;
 
 use crate::DataError;
-use crate::parquet::{fault, read_column};
+use crate::bad_rows::BadRows;
+use crate::lines::push_cells;
+use crate::parquet::fault;
 use crate::source_file::SourceFile;
-use crate::values::Values;
+use crate::table::Table;
 
-/// Appends the columns that `file` asks for.
+/// Rows read at a time, so that memory does not grow with the file.
+const BLOCK_ROWS: usize = 1 << 18;
+
+/// Appends the columns that `file` asks for, block by block; in messages rows take the place of lines.
 ///
 /// # Errors
-/// [`DataError::Parquet`]; [`DataError::Malformed`] with the row in place of a line.
-pub(crate) fn append(path: &Path, file: &SourceFile, columns: &mut [Values]) -> Result<(), DataError> {
-    for (rule, values) in file.columns.iter().zip(columns) {
-        let column = read_column(path, &rule.name)?;
-        let column = if column.dtype() == &DataType::Boolean { column.cast(&DataType::UInt32) } else { Ok(column) };
-        let column = column.map_err(|error| fault("read", path, error))?;
-        let text = column.cast(&DataType::String).map_err(|error| fault("read", path, error))?;
-        let text = text.str().map_err(|error| fault("read", path, error))?;
-        for (row, cell) in text.iter().enumerate() {
-            let cell = file.present(cell.unwrap_or_default());
-            values.push(rule.kind, cell).map_err(|message| DataError::Malformed {
-                file: path.to_owned(),
-                line: row as u64 + 1,
-                column: rule.name.clone(),
-                value: cell.to_owned(),
-                remedy: format!("{message}; correct the row"),
-            })?;
+/// [`DataError::Parquet`]; [`DataError::Malformed`] with the first bad row.
+pub(crate) fn append(
+    table: &mut Table,
+    path: &Path,
+    file: &SourceFile,
+    bad_rows: &mut BadRows,
+) -> Result<(), DataError> {
+    let fault = |error: PolarsError| fault("read", path, error);
+    let reader = || File::open(path).map(ParquetReader::new).map_err(DataError::io("read", path));
+    let names: Vec<String> = file.columns.iter().map(|column| column.name.clone()).collect();
+    let rows = reader()?.num_rows().map_err(fault)?;
+    for start in (0..rows).step_by(BLOCK_ROWS) {
+        let block = reader()?.with_columns(Some(names.clone())).with_slice(Some((start, BLOCK_ROWS)));
+        let block = block.finish().map_err(fault)?;
+        let texts = names.iter().map(|name| text_of(block.column(name)?)).collect::<PolarsResult<Vec<Column>>>();
+        let texts = texts.map_err(fault)?;
+        let texts = texts.iter().map(|column| column.str()).collect::<PolarsResult<Vec<_>>>().map_err(fault)?;
+        let mut cells: Vec<_> = texts.iter().map(|text| text.iter()).collect();
+        for row in 0..block.height() {
+            let cells: Vec<Cow<str>> =
+                cells.iter_mut().map(|column| Cow::Borrowed(column.next().flatten().unwrap_or_default())).collect();
+            let line = (start + row) as u64 + 1;
+            table.continue_at(path, line);
+            if let Err(fault) = push_cells(&cells, file, table.columns_mut()) {
+                bad_rows.skip(fault.at(path, line))?;
+            }
         }
     }
     Ok(())
+}
+
+/// As text; truth values are 0 and 1.
+fn text_of(column: &Column) -> PolarsResult<Column> {
+    match column.dtype() {
+        DataType::Boolean => column.cast(&DataType::UInt32)?.cast(&DataType::String),
+        _ => column.cast(&DataType::String),
+    }
 }

@@ -3,28 +3,25 @@
 use crate::bad_rows::BadRows;
 use crate::categories::categories;
 use crate::folder::Folder;
-use crate::item_lists::ItemLists;
+use crate::item_lists::{Between, ItemLists};
 use crate::keys::{ABSENT, Keys};
 use crate::labels::labels;
 use crate::log::{Codes, Column, Earlier, Log, Origin, retain, runs};
 use crate::read_table::{append_file, read_table};
+use crate::row_checks::RowChecks;
 use crate::source_file::ColumnType;
-use crate::source_layout::{EarlierFile, EntityFile, LogFile, Owner, Source};
+use crate::source_layout::{EarlierFile, EntityFile, FieldRule, LogFile, Owner, Source};
 use crate::table::Table;
 use crate::values::Values;
 use crate::{DataError, DatasetConfig, NO_USER, Split};
 
 /// Reads all files of `folder` and puts the rows in order.
 pub(crate) fn read_log(config: &DatasetConfig, source: &Source, folder: &Folder) -> Result<Log, DataError> {
-    let mut reader = Reader { folder, bad_rows: BadRows::new(config.bad_rows), warnings: Vec::new() };
-    let (table, raw_parts) = reader.log(&source.log)?;
+    let bad_rows = BadRows::new(config.bad_rows);
+    let mut reader = Reader { folder, fields: &source.fields, bad_rows, warnings: Vec::new() };
+    let (table, raw_parts) = reader.log(source)?;
     if table.rows() >= u32::MAX as usize {
         return Err(table.descriptor_error(format!("{} rows are more than ctrbench can index", table.rows())));
-    }
-    for column in source.log.user.iter().chain([&source.log.item, &source.label.column]) {
-        if let Some(row) = first_missing(&table, column)? {
-            return Err(table.malformed(row, column, "", "is missing, where each row needs it; correct the line"));
-        }
     }
     let (raw_labels, label_rule) = labels(config, &source.label, &table)?;
     let earlier = source.earlier.as_ref().map(|file| reader.earlier(file)).transpose()?.flatten();
@@ -59,8 +56,8 @@ pub(crate) fn read_log(config: &DatasetConfig, source: &Source, folder: &Folder)
     log.test_from = source.test_from;
     log.published = order.iter().filter_map(|&row| raw_parts.get(row as usize).copied()).collect();
 
-    let of_users = source.users.as_ref().map(|file| reader.attributes(file, &users)).transpose()?;
-    let of_items = source.items.as_ref().map(|file| reader.attributes(file, &items)).transpose()?;
+    let of_users = source.users.as_ref().map(|file| reader.attributes(file, Owner::User, &users)).transpose()?;
+    let of_items = source.items.as_ref().map(|file| reader.attributes(file, Owner::Item, &items)).transpose()?;
     log.origin.items_listed = of_items.as_ref().map(|attributes| attributes.table.rows());
     log.columns.push(Column {
         name: "item".to_owned(),
@@ -119,20 +116,35 @@ struct Attributes {
 /// Reads the files of a dataset and keeps what is to be said about them.
 struct Reader<'a> {
     folder: &'a Folder,
+    fields: &'a [FieldRule],
     bad_rows: BadRows,
     warnings: Vec<String>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// The fields that are made of this owner's columns, where lines that they cannot be made of may be left out; else the
+    /// first such line shows when the field is made.
+    fn checked_fields(&self, of: Owner) -> Vec<&'a FieldRule> {
+        let of_owner = self.fields.iter().filter(|rule| rule.of == of);
+        if self.bad_rows.may_skip() { of_owner.collect() } else { Vec::new() }
+    }
+
     /// All rows of the log, and the part of the published split of each; empty where there is none.
-    fn log(&mut self, log: &LogFile) -> Result<(Table, Vec<Split>), DataError> {
+    fn log(&mut self, source: &Source) -> Result<(Table, Vec<Split>), DataError> {
+        let log = &source.log;
         let (mut table, mut parts) = (Table::empty(&log.file), Vec::new());
+        let needed = log.user.iter().chain([&log.item, &source.label.column]).map(String::as_str).collect();
+        let item_list = match &log.history {
+            Some(column) if self.bad_rows.may_skip() => Some((column.as_str(), item_type(&table, log)?, BETWEEN_ITEMS)),
+            _ => None,
+        };
+        let checks = RowChecks { needed, item_list, fields: self.checked_fields(Owner::Row) };
         for (part, file) in log.files() {
             let path = self.folder.required(&file)?;
             if let Some(stand_in) = file.stand_in.as_ref().filter(|stand_in| path.ends_with(&stand_in.path)) {
                 self.warnings.push(format!("{} stands in for {}: {}", stand_in.path, file.path, stand_in.warning));
             }
-            append_file(&mut table, &path, &file, &mut self.bad_rows)?;
+            append_file(&mut table, &path, &file, &checks, &mut self.bad_rows)?;
             if log.held_out.is_some() {
                 parts.resize(table.rows(), part);
             }
@@ -140,8 +152,9 @@ impl Reader<'_> {
         Ok((table, parts))
     }
 
-    fn attributes(&mut self, file: &EntityFile, keys: &Keys) -> Result<Attributes, DataError> {
-        let table = read_table(&self.folder.required(&file.file)?, &file.file, &mut self.bad_rows)?;
+    fn attributes(&mut self, file: &EntityFile, of: Owner, keys: &Keys) -> Result<Attributes, DataError> {
+        let checks = RowChecks { fields: self.checked_fields(of), ..RowChecks::default() };
+        let table = read_table(&self.folder.required(&file.file)?, &file.file, &checks, &mut self.bad_rows)?;
         let column = table.column(&file.key)?;
         if !keys.are_of_type(column) {
             return Err(
@@ -159,7 +172,9 @@ impl Reader<'_> {
 
     fn earlier(&mut self, file: &EarlierFile) -> Result<Option<EarlierRows>, DataError> {
         let Some(path) = self.folder.file(&file.file)? else { return Ok(None) };
-        let table = read_table(&path, &file.file, &mut self.bad_rows)?;
+        let item_list = Some((file.items.as_str(), ColumnType::Int, char::is_whitespace as Between));
+        let checks = RowChecks { item_list, ..RowChecks::default() };
+        let table = read_table(&path, &file.file, &checks, &mut self.bad_rows)?;
         let items = ItemLists::read(&table, &file.items, ColumnType::Int, char::is_whitespace)?;
         let users = table.column(&file.user)?.clone();
         Ok(Some(EarlierRows { users, last_times: table.ints(&file.last_time)?.to_vec(), items }))
@@ -169,22 +184,17 @@ impl Reader<'_> {
 /// Items that users had before each row of the log, in the row's own column.
 fn row_histories(table: &Table, log: &LogFile) -> Result<Option<ItemLists>, DataError> {
     let Some(column) = &log.history else { return Ok(None) };
-    let kind = match table.column(&log.item)? {
-        Values::Text(_) => ColumnType::Text,
-        _ => ColumnType::Int,
-    };
-    let is_between = |c: char| c.is_whitespace() || matches!(c, ',' | '|' | '^');
-    ItemLists::read(table, column, kind, is_between).map(Some)
+    ItemLists::read(table, column, item_type(table, log)?, BETWEEN_ITEMS).map(Some)
 }
 
-/// First row whose text is empty.
-fn first_missing(table: &Table, column: &str) -> Result<Option<usize>, DataError> {
-    Ok(match table.column(column)? {
-        Values::Text(values) => {
-            let empty = values.distinct.get_index_of("");
-            empty.and_then(|empty| values.codes.iter().position(|&code| code as usize == empty))
-        }
-        Values::Int(_) | Values::Number(_) => None,
+/// Between the items of a history in a column of the log.
+const BETWEEN_ITEMS: Between = |c| c.is_whitespace() || matches!(c, ',' | '|' | '^');
+
+/// Type of the items' keys.
+fn item_type(table: &Table, log: &LogFile) -> Result<ColumnType, DataError> {
+    Ok(match table.column(&log.item)? {
+        Values::Text(_) => ColumnType::Text,
+        _ => ColumnType::Int,
     })
 }
 

@@ -6,18 +6,24 @@ use crate::DataError;
 use crate::bad_rows::BadRows;
 use crate::blocks::Blocks;
 use crate::lines::{self, Fault, Layout};
+use crate::row_checks::RowChecks;
 use crate::source_file::{Encoding, Format, SourceFile};
 use crate::table::Table;
 use crate::{parquet_source, quick_parse};
 
-/// Reads the file at `path`, which is laid out as `file` says.
+/// Reads the file at `path`, which is laid out as `file` says; rows that fail `checks` are bad lines.
 ///
 /// # Errors
 /// [`DataError::Malformed`] with the first bad line, [`DataError::TooManyBadRows`], [`DataError::MissingColumn`],
 /// [`DataError::EmptyFile`].
-pub(crate) fn read_table(path: &Path, file: &SourceFile, bad_rows: &mut BadRows) -> Result<Table, DataError> {
+pub(crate) fn read_table(
+    path: &Path,
+    file: &SourceFile,
+    checks: &RowChecks,
+    bad_rows: &mut BadRows,
+) -> Result<Table, DataError> {
     let mut table = Table::empty(file);
-    append_file(&mut table, path, file, bad_rows)?;
+    append_file(&mut table, path, file, checks, bad_rows)?;
     Ok(table)
 }
 
@@ -26,14 +32,20 @@ pub(crate) fn append_file(
     table: &mut Table,
     path: &Path,
     file: &SourceFile,
+    checks: &RowChecks,
     bad_rows: &mut BadRows,
 ) -> Result<(), DataError> {
     let before = table.rows();
     if file.format == Format::Parquet {
-        table.continue_at(path, 1);
-        parquet_source::append(path, file, table.columns_mut())?;
+        parquet_source::append(table, path, file, bad_rows)?;
     } else {
         append_text(table, path, file, bad_rows)?;
+    }
+    let faults = checks.faults(table, before..table.rows())?;
+    if !faults.is_empty() {
+        let rows: Vec<usize> = faults.keys().copied().collect();
+        faults.into_values().try_for_each(|fault| bad_rows.skip(fault))?;
+        table.remove(&rows);
     }
     bad_rows.end_file(path, table.rows() - before)?;
     if table.rows() == before {

@@ -9,7 +9,7 @@ use crate::{DatasetConfig, Split, SplitRule};
 
 /// Part of every row of `log`.
 pub(crate) fn assign(config: &DatasetConfig, log: &Log) -> Vec<Split> {
-    match config.split {
+    match config.split_rule() {
         SplitRule::UserTemporal => by_user(config, log, None),
         SplitRule::UserRandom => by_user(config, log, Some(config.split_seed)),
         SplitRule::GlobalTemporal => by_time(config, &log.time),
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_global_cut_never_parts_a_tie() {
         let mut config = DatasetConfig::new("synthetic");
-        config.split = SplitRule::GlobalTemporal;
+        config.split = Some(SplitRule::GlobalTemporal);
         let splits = by_time(&config, &[9, 1, 2, 3, 4, 5, 6, 7, 9, 9]);
         assert_eq!(count(&splits, Split::Test), 3);
         assert_eq!(count(&splits, Split::Train), 7);
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_random_split_depends_on_its_seed_only() {
         let mut config = DatasetConfig::new("synthetic");
-        config.split = SplitRule::UserRandom;
+        config.split = Some(SplitRule::UserRandom);
         let log = log_of(&[40, 40]);
         let first = assign(&config, &log);
         assert_eq!(first, assign(&config, &log));

@@ -51,6 +51,29 @@ impl Table {
         &mut self.columns
     }
 
+    /// Leaves out some rows, which are ascending.
+    pub fn remove(&mut self, rows: &[usize]) {
+        let mut kept = vec![true; self.rows()];
+        rows.iter().for_each(|&row| kept[row] = false);
+        self.columns.iter_mut().for_each(|values| values.retain(&kept));
+        let mut places: Vec<Place> = Vec::with_capacity(self.places.len() + rows.len());
+        let mut removed = 0;
+        for (at, place) in self.places.iter().enumerate() {
+            let end = self.places.get(at + 1).map_or(kept.len(), |next| next.first_row);
+            let mut start = place.first_row;
+            while start < end {
+                let gap = rows.get(removed).copied().unwrap_or(end).min(end);
+                if gap > start {
+                    let line = place.line + (start - place.first_row) as u64;
+                    places.push(Place { first_row: start - removed, path: place.path.clone(), line });
+                }
+                removed += usize::from(gap < end);
+                start = gap + 1;
+            }
+        }
+        self.places = places;
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.columns.first().map_or(0, Values::len)
@@ -110,6 +133,31 @@ impl Table {
             column: column.to_owned(),
             value: value.to_owned(),
             remedy: remedy.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_keep_their_lines_when_others_are_removed() {
+        let place = |first_row, line| Place { first_row, path: PathBuf::from(format!("file {line}")), line };
+        let whole = Table {
+            names: vec!["n".to_owned()],
+            columns: vec![Values::Int((0..9).collect())],
+            places: vec![place(0, 10), place(4, 50), place(5, 90)],
+        };
+        for rows in [vec![0, 2, 4, 8], vec![], vec![3, 4, 5], (0..9).collect::<Vec<usize>>(), vec![5, 6, 7, 8]] {
+            let mut table = whole.clone();
+            table.remove(&rows);
+            let kept: Vec<i64> = (0..9).filter(|row| !rows.contains(&(*row as usize))).collect();
+            assert_eq!(table.ints("n").unwrap(), kept);
+            for (row, &number) in kept.iter().enumerate() {
+                let place = |table: &Table, row| table.malformed(row, "n", "", "").to_string();
+                assert_eq!(place(&table, row), place(&whole, number as usize), "without {rows:?}");
+            }
         }
     }
 }

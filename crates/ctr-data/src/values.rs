@@ -2,6 +2,7 @@
 
 use indexmap::IndexSet;
 
+use crate::log::retain;
 use crate::source_file::ColumnType;
 
 /// The values of one column, by row.
@@ -70,6 +71,15 @@ impl Values {
             Values::Int(values) => values.len(),
             Values::Number(values) => values.len(),
             Values::Text(values) => values.codes.len(),
+        }
+    }
+
+    /// Keeps the rows whose flag is set.
+    pub fn retain(&mut self, kept: &[bool]) {
+        match self {
+            Values::Int(values) => retain(values, kept),
+            Values::Number(values) => retain(values, kept),
+            Values::Text(values) => retain(&mut values.codes, kept),
         }
     }
 

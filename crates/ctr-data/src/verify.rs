@@ -19,7 +19,7 @@ pub struct Verification {
     pub dataset: String,
     /// Every file that is read.
     pub files: Vec<VerifiedFile>,
-    /// Rows, users and items.
+    /// Rows, users, items with rows and items listed.
     pub counts: Vec<VerifiedCount>,
     /// Lines left out, and files that stand in for official ones.
     pub warnings: Vec<String>,
@@ -39,7 +39,7 @@ pub struct VerifiedFile {
 /// A count of the files.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct VerifiedCount {
-    /// `rows`, `users` or `items`.
+    /// `rows`, `users`, `items` (with rows) or `items listed` (in the file of items).
     pub what: &'static str,
     /// As counted.
     pub found: u64,
@@ -88,17 +88,21 @@ pub fn verify(config: &DatasetConfig, progress: &dyn Fn(&str)) -> Result<Verific
     }
     progress(&format!("{name}: reading {} files", files.len()));
     let log = read_log(config, source, &folder)?;
-    let counts = counts(&descriptor, &log).to_vec();
+    let counts = counts(&descriptor, &log);
     Ok(Verification { dataset: name, files, counts, warnings: log.origin.warnings })
 }
 
 /// The counts of a log beside the published ones.
-pub(crate) fn counts(descriptor: &Descriptor, log: &Log) -> [VerifiedCount; 3] {
+pub(crate) fn counts(descriptor: &Descriptor, log: &Log) -> Vec<VerifiedCount> {
     let expected = descriptor.expected.clone().unwrap_or_default();
-    [
-        ("rows", log.origin.raw_rows, expected.rows),
-        ("users", log.user_keys.len(), expected.users),
-        ("items", log.items_with_rows(), expected.items),
-    ]
-    .map(|(what, found, published)| VerifiedCount { what, found: found as u64, published })
+    let counts = [
+        ("rows", Some(log.origin.raw_rows), expected.rows),
+        ("users", Some(log.user_keys.len()), expected.users),
+        ("items", Some(log.items_with_rows()), expected.items),
+        ("items listed", log.origin.items_listed, expected.items_listed),
+    ];
+    let counted = |(what, found, published): (_, Option<usize>, _)| {
+        found.map(|found| VerifiedCount { what, found: found as u64, published })
+    };
+    counts.into_iter().filter_map(counted).collect()
 }

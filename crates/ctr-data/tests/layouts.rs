@@ -126,7 +126,7 @@ fn amazon_with_sampled_negatives() {
     let files = [("reviews_Electronics_5.json.gz", text), ("meta_Electronics.json.gz", meta)];
     let dataset = load_files("amazon-2014", &files, |config| {
         config.positive_rating = Some(1.0);
-        config.split = SplitRule::UserLast;
+        config.split = Some(SplitRule::UserLast);
         config.negatives = Some(NegativeSampling { per_positive: 1, by: NegativeDistribution::Uniform, seed: 1 });
     });
     let facts = &dataset.facts;
@@ -172,7 +172,7 @@ fn taobao_ads() {
     let mut ads = "adgroup_id,cate_id,campaign_id,customer,brand,price\n".to_owned();
     (100..110).for_each(|ad| ads += &format!("{ad},6406,83237,1,{},170.0\n", if ad < 105 { "NULL" } else { "95471" }));
     let files = [("raw_sample.csv", log), ("user_profile.csv", users), ("ad_feature.csv", ads)];
-    let dataset = load_files("taobao-ads", &files, |config| config.split = SplitRule::Published);
+    let dataset = load_files("taobao-ads", &files, |config| config.split = Some(SplitRule::Published));
     assert_eq!(counts(&dataset), (4, 10, 40, 0.5));
     // 3, 4 and missing (empty for user 2, no profile of user 4)
     assert_eq!(vocabulary(&dataset, "city_level"), 4);

@@ -3,6 +3,7 @@
 use std::fs;
 
 use ctr_data::{BadRowRule, Dataset, DatasetConfig, SplitRule, load};
+use polars::prelude::{Column, DataFrame, DataType, ParquetWriter};
 use tempfile::TempDir;
 
 /// A descriptor `mine.toml` in a folder of its own, and how it is loaded.
@@ -244,6 +245,120 @@ fn fields_with_several_values() {
     }
 }
 
+/// Cells of the right type that cannot be used are bad lines like others: keys that are missing, numbers that are no clock
+/// time, histories of other keys; in the log and in the file of items, of every format.
+#[test]
+fn cells_that_cannot_be_used_are_left_out_and_counted() {
+    let text = |format: &str| {
+        format!(
+            r#"
+name = "mine"
+title = "Mine"
+[source.label]
+column = "click"
+positive_at_least = 1.0
+[source.log]
+user = "user"
+item = "item"
+history = "seen"
+time = "time"
+time_unit = "seconds"
+[source.log.file]
+path = "log"
+{format}
+columns = [
+    {{ name = "user", type = "text" }},
+    {{ name = "item", type = "int" }},
+    {{ name = "seen", type = "text" }},
+    {{ name = "click", type = "bit" }},
+    {{ name = "time", type = "int" }},
+    {{ name = "clock", type = "int" }},
+]
+[source.items]
+key = "id"
+[source.items.file]
+path = "items.csv"
+columns = [{{ name = "id", type = "int" }}, {{ name = "age", type = "text" }}]
+[[source.fields]]
+name = "hour"
+of = "row"
+columns = ["clock"]
+transform = "hour"
+[[source.fields]]
+name = "age"
+of = "item"
+columns = ["age"]
+transform = "age-band"
+"#
+        )
+    };
+    let mut own = OwnLog::new(&text(""));
+    // (user, seen, clock) of three lines of 600.
+    let odd = [(17, ("", "1 2", 900)), (300, ("u1", "1 x", 900)), (301, ("u1", "1 2", 2460))];
+    let row = |at: u32| {
+        let usual = (["u0", "u1", "u2"][at as usize % 3], "1 2", 100 * (at % 24));
+        odd.iter().find(|(line, _)| *line == at).map_or(usual, |(_, row)| *row)
+    };
+    let expected = [
+        ("line 19: column 'user': '' is missing", "user"),
+        ("line 302: column 'seen': 'x' is not an item id", "seen"),
+        ("line 303: column 'clock': '2460' is not a clock time", "clock"),
+    ];
+    let mut log = "user,item,seen,click,time,clock\n".to_owned();
+    (0..600).for_each(|at| {
+        let (user, seen, clock) = row(at);
+        log += &format!("{user},{},{seen},{},{at},{clock}\n", at % 101, at % 2);
+    });
+    own.write("log", &log);
+    let ages: String = (0..101).map(|id| format!("{id},{}\n", if id == 100 { "old" } else { "30" })).collect();
+    own.write("items.csv", &format!("id,age\n{ages}"));
+    let message = own.message();
+    assert!(message.contains(expected[0].0), "{message}");
+    own.config.bad_rows = BadRowRule::Skip;
+    let check = |own: &OwnLog| {
+        let dataset = own.load();
+        assert_eq!((dataset.facts.rows, dataset.facts.raw_rows, dataset.facts.skipped_rows), (597, 597, 4));
+        let times: Vec<i64> = odd.iter().map(|(at, _)| i64::from(*at)).collect();
+        assert!(dataset.samples.time.iter().all(|time| !times.contains(time)));
+        assert_eq!(vocabulary(&dataset, "age"), 3, "30, and of item 100 nothing");
+        dataset.facts.warnings
+    };
+    let warnings = check(&own);
+    assert!(warnings[0].contains("3 of 600 lines were left out; the first: ") && warnings[0].contains(expected[0].0));
+    assert!(warnings[1].contains("1 of 101 lines were left out") && warnings[1].contains("'old' is not an age"));
+
+    // Each alone, without leave to skip.
+    own.config.bad_rows = BadRowRule::Error;
+    let lines: Vec<&str> = log.split_inclusive('\n').collect();
+    for (only, (message, _)) in expected.iter().enumerate() {
+        let without =
+            |line: usize| odd.iter().position(|(at, _)| *at as usize + 1 == line).is_some_and(|at| at != only);
+        let kept = lines.iter().enumerate().map(|(at, line)| if without(at) { lines[1] } else { *line });
+        own.write("log", &kept.collect::<String>());
+        let found = own.message();
+        assert!(found.contains(message), "{found}");
+    }
+
+    // The same log as Parquet, its clock in two bytes; rows are counted without a header.
+    own.describe(&text("format = \"parquet\""));
+    let column = |name: &str, value: &dyn Fn(u32) -> u32, kind: DataType| {
+        let values: Vec<u32> = (0..600).map(value).collect();
+        Column::new(name.into(), values).cast(&kind).unwrap()
+    };
+    let columns = vec![
+        Column::new("user".into(), (0..600).map(|at| row(at).0).collect::<Vec<_>>()),
+        column("item", &|at| at % 101, DataType::UInt8),
+        Column::new("seen".into(), (0..600).map(|at| row(at).1).collect::<Vec<_>>()),
+        column("click", &|at| at % 2, DataType::Boolean),
+        column("time", &|at| at, DataType::UInt16),
+        column("clock", &|at| row(at).2, DataType::Int16),
+    ];
+    let file = fs::File::create(own.folder.path().join("log")).unwrap();
+    ParquetWriter::new(file).finish(&mut DataFrame::new(600, columns).unwrap()).unwrap();
+    own.config.bad_rows = BadRowRule::Skip;
+    assert!(check(&own)[0].contains("line 18: column 'user': '' is missing"));
+}
+
 /// What polars would fill up, cut or shift is named with its line, whatever the other lines of the block are.
 #[test]
 fn odd_lines_are_named_and_keys_are_needed() {
@@ -254,7 +369,7 @@ fn odd_lines_are_named_and_keys_are_needed() {
     };
     let columns = ["user", "item", "click"].map(|name| format!("{{ name = \"{name}\", type = \"text\" }}")).join(",");
     let mut own = OwnLog::new(&text(&columns, ""));
-    own.config.split = SplitRule::UserRandom;
+    own.config.split = Some(SplitRule::UserRandom);
     let log = |odd: &str| {
         let rows: String = (0..40).map(|at| format!("u{},i{},{},x\n", at % 3, at % 7, ["yes", "no"][at % 2])).collect();
         own.write("log.csv", &format!("user,item,click,unread\n{odd}{rows}"));

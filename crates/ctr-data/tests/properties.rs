@@ -22,7 +22,7 @@ proptest! {
         let cache = tempfile::tempdir().unwrap();
         let mut config = DatasetConfig::new("synthetic");
         config.cache_dir = cache.path().to_owned();
-        config.split = rule;
+        config.split = Some(rule);
         config.split_seed = seed;
         config.test_fraction = test_fraction;
         config.validation_fraction = 0.2;

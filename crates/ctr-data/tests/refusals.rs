@@ -125,7 +125,7 @@ fn one_class_and_empty_parts_are_refused() {
     let at_once: Vec<String> = text.lines().map(|line| format!("{}\t7\n", line.rsplit_once('\t').unwrap().0)).collect();
     fs::write(source.path("u.data"), at_once.concat()).unwrap();
     let mut config = source.config();
-    config.split = SplitRule::GlobalTemporal;
+    config.split = Some(SplitRule::GlobalTemporal);
     assert!(message(&config).contains("the training part is empty"), "{}", message(&config));
 }
 

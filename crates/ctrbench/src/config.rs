@@ -183,6 +183,9 @@ impl RunConfig {
     pub fn resolve(mut self) -> Result<Self> {
         ctr_data::check_name(&self.dataset.name).context("dataset.name")?;
         self.dataset.validate().context("dataset")?;
+        if self.dataset.split.is_none() {
+            self.dataset.split = ctr_data::default_config(&self.dataset.name).context("dataset.name")?.split;
+        }
         self.training.validate().map_err(|message| anyhow!("training.{message}"))?;
         self.fine_tuning.validate().map_err(|message| anyhow!("fine_tuning.{message}"))?;
         self.planted_drift.validate().map_err(|message| anyhow!("planted_drift.{message}"))?;

@@ -71,7 +71,7 @@ fn verification_text(verification: &Verification) -> String {
             Some(published) if published == count.found => "as published".to_owned(),
             Some(published) => format!("NOT the published {}", grouped(published)),
         };
-        text += &format!("  {:>15} {:<6} {verdict}\n", grouped(count.found), count.what);
+        text += &format!("  {:>15} {:<12} {verdict}\n", grouped(count.found), count.what);
     }
     verification.warnings.iter().for_each(|warning| text += &format!("  warning: {warning}\n"));
     text
