@@ -164,6 +164,7 @@ mod tests {
                     Owner::User => &source.users.as_ref().expect("users").file,
                     Owner::Item => &source.items.as_ref().expect("items").file,
                     Owner::Row => &source.log.file,
+                    Owner::Behavior => &source.behaviors.as_ref().expect("behaviors").file,
                 };
                 for column in &field.columns {
                     assert!(file.columns.iter().any(|c| c.name == *column), "{name}: {column}");

@@ -42,10 +42,19 @@ fn check_field(source: &Source, field: &FieldRule) -> Result<(), String> {
     let owner = match field.of {
         Owner::User if source.users.is_none() => Some("user"),
         Owner::Item if source.items.is_none() => Some("item"),
+        Owner::Behavior if source.behaviors.is_none() => Some("behavior"),
         _ => None,
     };
     if let Some(owner) = owner {
         return Err(format!("field '{name}' is of a {owner}, but the source has no file of them"));
+    }
+    if (field.of == Owner::Behavior) != (*transform == Transform::Recent) {
+        return Err(format!("field '{name}' needs transform \"recent\" if it is of a behavior, and only then"));
+    }
+    if *transform == Transform::Recent && (field.max_values.is_none() || source.log.time.is_none()) {
+        return Err(format!(
+            "field '{name}' needs max_values, and a log with times: it holds the last behaviors before a row"
+        ));
     }
     if columns.is_empty() || (columns.len() > 1 && *transform != Transform::Flags) {
         return Err(format!("field '{name}' needs one column; only flags have several"));

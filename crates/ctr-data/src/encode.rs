@@ -42,6 +42,10 @@ pub(crate) fn encode(config: &DatasetConfig, descriptor: &Descriptor, mut log: L
                 lists.insert(fields.len(), ValueLists::of(&of_codes));
                 (0..of_codes.len() as u32).collect()
             }
+            LocalIds::Windows { ids, ranges } => {
+                lists.insert(fields.len(), ValueLists::new(global(ids), ranges));
+                (0..log.rows() as u32).collect()
+            }
         });
         fields.push(Field { name: column.name.clone(), offset, vocabulary_size: size });
         offset += size;

@@ -25,8 +25,19 @@ pub(crate) fn hash(log: &Log, splits: &[Split]) -> Hashes {
     for column in &log.columns {
         texts(&mut hasher, [&column.name]);
         texts(&mut hasher, &column.dictionary);
-        let (Codes::User(codes) | Codes::Item(codes) | Codes::Row(codes)) = &column.codes;
-        numbers(&mut hasher, codes.iter().map(|value| value.to_le_bytes()));
+        match &column.codes {
+            Codes::User(codes) | Codes::Item(codes) | Codes::Row(codes) => {
+                numbers(&mut hasher, codes.iter().map(|value| value.to_le_bytes()));
+            }
+            Codes::Recent { values, times, ranges } => {
+                numbers(&mut hasher, values.iter().map(|value| value.to_le_bytes()));
+                numbers(&mut hasher, times.iter().map(|value| value.to_le_bytes()));
+                numbers(
+                    &mut hasher,
+                    ranges.iter().map(|range| (u64::from(range.0) << 32 | u64::from(range.1)).to_le_bytes()),
+                );
+            }
+        }
     }
     for earlier in &log.earlier {
         hasher.update(&earlier.last_time.to_le_bytes());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::history::Histories;
-use crate::log::{Log, runs};
+use crate::log::{Codes, Log, runs};
 use crate::{Check, DataError, DatasetConfig, Field, NO_USER, Split, SplitRule, ValueLists};
 
 /// What the samples were encoded to.
@@ -33,11 +33,13 @@ pub(crate) fn check(
         ("vocabulary comes from training only", vocabulary(config.min_count, splits, encoded)),
         ("histories end before their sample", history_order(log, histories)),
     ];
+    let recent = [("what users did last ends before the sample", recent_order(log))];
     let run = |(name, result): (&str, Result<String, String>)| match result {
         Ok(detail) => Ok(Check { name: name.to_owned(), passed: true, detail }),
         Err(detail) => Err(DataError::Guard { dataset: config.name.clone(), check: name.to_owned(), detail }),
     };
-    checks.into_iter().map(run).collect()
+    let has_recent = log.columns.iter().any(|column| matches!(column.codes, Codes::Recent { .. }));
+    checks.into_iter().chain(recent.into_iter().filter(|_| has_recent)).map(run).collect()
 }
 
 /// Every row has one part, and no impression (user, item, time) stands in two parts.
@@ -136,9 +138,25 @@ fn history_order(log: &Log, histories: &Histories) -> Result<String, String> {
     Ok(format!("longest {longest} items"))
 }
 
+fn recent_order(log: &Log) -> Result<String, String> {
+    let mut longest = 0;
+    for column in &log.columns {
+        let Codes::Recent { times, ranges, .. } = &column.codes else { continue };
+        for (row, &(start, end)) in ranges.iter().enumerate() {
+            longest = longest.max(end - start);
+            let latest = times[start as usize..end as usize].iter().max();
+            if let Some(&latest) = latest.filter(|latest| **latest >= log.time[row]) {
+                return Err(format!("row {row} at {} has in '{}' one of {latest}", log.time[row], column.name));
+            }
+        }
+    }
+    Ok(format!("longest {longest} values"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::Column;
 
     fn log() -> Log {
         Log { user: vec![0, 0, 0], item: vec![0, 1, 1], time: vec![1, 2, 2], label: vec![1, 0, 0], ..Log::default() }
@@ -190,5 +208,16 @@ mod tests {
         let seen = |time| Histories { items: vec![1], times: vec![time], ranges: vec![(0, 0), (0, 1), (0, 1)] };
         assert!(history_order(&log(), &seen(1)).is_ok());
         assert!(history_order(&log(), &seen(2)).is_err());
+    }
+
+    #[test]
+    fn a_behavior_that_is_not_before_its_sample_is_found() {
+        let with = |times: [i64; 2]| {
+            let codes = Codes::Recent { values: vec![0, 0], times: times.into(), ranges: vec![(0, 0), (0, 1), (0, 2)] };
+            let column = Column { name: "pages".to_owned(), codes, dictionary: vec!["page".to_owned()], is_list: true };
+            Log { columns: vec![column], ..log() }
+        };
+        assert!(recent_order(&with([0, 1])).is_ok());
+        assert!(recent_order(&with([1, 2])).unwrap_err().contains("row 2 at 2 has in 'pages' one of 2"));
     }
 }

@@ -12,6 +12,7 @@
 
 mod auc;
 mod bad_rows;
+mod behaviors;
 mod blocks;
 mod cache;
 mod cache_key;

@@ -1,6 +1,7 @@
 //! The canonical log: what every source is turned into before splitting and encoding.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::Split;
 #[cfg(doc)]
@@ -46,6 +47,12 @@ pub(crate) enum Codes {
     User(Vec<u32>),
     Item(Vec<u32>),
     Row(Vec<u32>),
+    /// Per row a window of `values`, which have `times`: what the row's user did last before it.
+    Recent {
+        values: Vec<u32>,
+        times: Arc<[i64]>,
+        ranges: Vec<(u32, u32)>,
+    },
 }
 
 /// Items a user watched before the log starts, oldest first.
@@ -88,12 +95,13 @@ impl Log {
         seen.into_iter().filter(|&seen| seen).count()
     }
 
-    /// Code of `column` in row `row`.
+    /// Code of `column` in row `row`; of what users did last, the row itself, which has a list of its own.
     pub fn code(&self, column: &Column, row: usize) -> u32 {
         match &column.codes {
             Codes::User(codes) => codes[self.user[row] as usize],
             Codes::Item(codes) => codes[self.item[row] as usize],
             Codes::Row(codes) => codes[row],
+            Codes::Recent { .. } => row as u32,
         }
     }
 

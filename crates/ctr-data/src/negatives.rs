@@ -109,8 +109,10 @@ pub(crate) fn add(log: &mut Log, rule: &NegativeSampling) -> Result<(), DataErro
     (log.item, log.label) = (item, label);
     log.row_histories = copied.iter().filter_map(|&row| log.row_histories.get(row as usize).cloned()).collect();
     for column in &mut log.columns {
-        if let Codes::Row(codes) = &mut column.codes {
-            *codes = pick(codes, &copied);
+        match &mut column.codes {
+            Codes::Row(codes) => *codes = pick(codes, &copied),
+            Codes::Recent { ranges, .. } => *ranges = pick(ranges, &copied),
+            Codes::User(_) | Codes::Item(_) => {}
         }
     }
     Ok(())

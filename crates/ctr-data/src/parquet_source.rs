@@ -16,7 +16,7 @@ use crate::table::Table;
 /// Rows read at a time, so that memory does not grow with the file.
 const BLOCK_ROWS: usize = 1 << 18;
 
-/// Appends the columns that `file` asks for, block by block; in messages rows take the place of lines.
+/// Appends the columns that `file` asks for, block by block, with `after_block` after each; in messages rows take the place of lines.
 ///
 /// # Errors
 /// [`DataError::Parquet`]; [`DataError::Malformed`] with the first bad row.
@@ -25,6 +25,7 @@ pub(crate) fn append(
     path: &Path,
     file: &SourceFile,
     bad_rows: &mut BadRows,
+    after_block: &mut dyn FnMut(&mut Table) -> Result<(), DataError>,
 ) -> Result<(), DataError> {
     let fault = |error: PolarsError| fault("read", path, error);
     let reader = || File::open(path).map(ParquetReader::new).map_err(DataError::io("read", path));
@@ -46,6 +47,7 @@ pub(crate) fn append(
                 bad_rows.skip(fault.at(path, line))?;
             }
         }
+        after_block(table)?;
     }
     Ok(())
 }

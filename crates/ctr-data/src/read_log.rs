@@ -1,16 +1,17 @@
 //! From a dataset's files to the canonical log.
 
 use crate::bad_rows::BadRows;
+use crate::behaviors::Behaviors;
 use crate::categories::categories;
 use crate::folder::Folder;
 use crate::item_lists::{Between, ItemLists};
 use crate::keys::{ABSENT, Keys};
 use crate::labels::labels;
 use crate::log::{Codes, Column, Earlier, Log, Origin, retain, runs};
-use crate::read_table::{append_file, read_table};
+use crate::read_table::{append_file, read_table, stream_file};
 use crate::row_checks::RowChecks;
 use crate::source_file::ColumnType;
-use crate::source_layout::{EarlierFile, EntityFile, FieldRule, LogFile, Owner, Source};
+use crate::source_layout::{BehaviorFile, EarlierFile, EntityFile, FieldRule, LogFile, Owner, Source};
 use crate::table::Table;
 use crate::values::Values;
 use crate::{DataError, DatasetConfig, NO_USER, Split};
@@ -70,15 +71,20 @@ pub(crate) fn read_log(config: &DatasetConfig, source: &Source, folder: &Folder)
             Owner::User => of_users.as_ref().map(|users| categories(rule, &users.table, &users.rows)),
             Owner::Item => of_items.as_ref().map(|items| categories(rule, &items.table, &items.rows)),
             Owner::Row => Some(categories(rule, &table, &order)),
+            Owner::Behavior => continue,
         }
         // The descriptor was checked for it.
         .ok_or_else(|| table.descriptor_error(format!("field '{}' has no file", rule.name)))??;
         let codes = match rule.of {
             Owner::User => Codes::User(codes),
             Owner::Item => Codes::Item(codes),
-            Owner::Row => Codes::Row(codes),
+            Owner::Row | Owner::Behavior => Codes::Row(codes),
         };
         log.columns.push(Column { name: rule.name.clone(), codes, dictionary, is_list: rule.transform.is_list() });
+    }
+    if let Some(file) = &source.behaviors {
+        let columns = reader.behaviors(file, &users, &log)?;
+        log.columns.extend(columns);
     }
     if let Some(earlier) = earlier {
         log.earlier = earlier.by_user(&users, &items);
@@ -178,6 +184,15 @@ impl<'a> Reader<'a> {
         let items = ItemLists::read(&table, &file.items, ColumnType::Int, char::is_whitespace)?;
         let users = table.column(&file.user)?.clone();
         Ok(Some(EarlierRows { users, last_times: table.ints(&file.last_time)?.to_vec(), items }))
+    }
+
+    /// A column for each field of behaviors; none where the file may be absent, and is.
+    fn behaviors(&mut self, file: &BehaviorFile, users: &Keys, log: &Log) -> Result<Vec<Column>, DataError> {
+        let Some(path) = self.folder.file(&file.file)? else { return Ok(Vec::new()) };
+        let rules = self.fields.iter().filter(|rule| rule.of == Owner::Behavior).collect();
+        let mut behaviors = Behaviors::new(file, rules, users, log);
+        stream_file(&path, &file.file, &mut self.bad_rows, &mut |table| behaviors.append(table))?;
+        Ok(behaviors.columns())
     }
 }
 

@@ -36,11 +36,7 @@ pub(crate) fn append_file(
     bad_rows: &mut BadRows,
 ) -> Result<(), DataError> {
     let before = table.rows();
-    if file.format == Format::Parquet {
-        parquet_source::append(table, path, file, bad_rows)?;
-    } else {
-        append_text(table, path, file, bad_rows)?;
-    }
+    append_blocks(table, path, file, bad_rows, &mut |_| Ok(()))?;
     let faults = checks.faults(table, before..table.rows())?;
     if !faults.is_empty() {
         let rows: Vec<usize> = faults.keys().copied().collect();
@@ -54,7 +50,47 @@ pub(crate) fn append_file(
     Ok(())
 }
 
-fn append_text(table: &mut Table, path: &Path, file: &SourceFile, bad_rows: &mut BadRows) -> Result<(), DataError> {
+/// Hands the rows of a file over block by block, so that the whole is never held; errors as [`read_table`].
+pub(crate) fn stream_file(
+    path: &Path,
+    file: &SourceFile,
+    bad_rows: &mut BadRows,
+    consume: &mut dyn FnMut(&Table) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let (mut table, mut rows) = (Table::empty(file), 0);
+    append_blocks(&mut table, path, file, bad_rows, &mut |block| {
+        rows += block.rows();
+        consume(block)?;
+        *block = Table::empty(file);
+        Ok(())
+    })?;
+    bad_rows.end_file(path, rows)?;
+    if rows == 0 { Err(DataError::EmptyFile { file: path.to_owned() }) } else { Ok(()) }
+}
+
+/// What happens after each block that was appended to a table.
+type AfterBlock<'a> = &'a mut dyn FnMut(&mut Table) -> Result<(), DataError>;
+
+fn append_blocks(
+    table: &mut Table,
+    path: &Path,
+    file: &SourceFile,
+    bad_rows: &mut BadRows,
+    after_block: AfterBlock,
+) -> Result<(), DataError> {
+    match file.format {
+        Format::Parquet => parquet_source::append(table, path, file, bad_rows, after_block),
+        _ => append_text(table, path, file, bad_rows, after_block),
+    }
+}
+
+fn append_text(
+    table: &mut Table,
+    path: &Path,
+    file: &SourceFile,
+    bad_rows: &mut BadRows,
+    after_block: AfterBlock,
+) -> Result<(), DataError> {
     let mut blocks = Blocks::open(path)?;
     let mut layout = Layout::without_header(file);
     let mut line = 1;
@@ -76,6 +112,7 @@ fn append_text(table: &mut Table, path: &Path, file: &SourceFile, bad_rows: &mut
             append_lines(table, path, line, block, file, &layout, bad_rows)?;
         }
         line += lines as u64;
+        after_block(table)?;
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ pub(crate) struct Source {
     pub users: Option<EntityFile>,
     pub items: Option<EntityFile>,
     pub earlier: Option<EarlierFile>,
+    pub behaviors: Option<BehaviorFile>,
     #[serde(default)]
     pub fields: Vec<FieldRule>,
 }
@@ -87,6 +88,15 @@ pub(crate) struct EarlierFile {
     pub items: String,
 }
 
+/// What users did beside the log, one row each, in any order.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BehaviorFile {
+    pub file: SourceFile,
+    pub user: String,
+    pub time: String,
+}
+
 /// How one input field is made.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,7 +110,8 @@ pub(crate) struct FieldRule {
     pub bounds: Vec<f64>,
     /// Between the entries of a `list`; absent: `|`.
     pub separator: Option<String>,
-    /// Most values that a sample has of a list: the first ones. Absent: as many as the longest list holds.
+    /// Most values that a sample has of a list: the first ones. Absent: as many as the longest list holds. Of `recent`, how
+    /// many of the user's behaviors before the row count.
     pub max_values: Option<NonZeroUsize>,
 }
 
@@ -111,6 +122,7 @@ pub(crate) enum Owner {
     User,
     Item,
     Row,
+    Behavior,
 }
 
 impl Source {
@@ -124,6 +136,7 @@ impl Source {
         let mut files: Vec<SourceFile> = self.log.files().into_iter().map(|(_, file)| file).collect();
         files.extend([&self.users, &self.items].into_iter().flatten().map(|entity| entity.file.clone()));
         files.extend(self.earlier.as_ref().map(|earlier| earlier.file.clone()));
+        files.extend(self.behaviors.as_ref().map(|behaviors| behaviors.file.clone()));
         files
     }
 }

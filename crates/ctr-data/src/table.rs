@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::DataError;
 use crate::source_file::SourceFile;
-use crate::values::Values;
+use crate::values::{TextColumn, Values};
 
 /// Named columns of equal length, and where each row came from.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,6 +108,14 @@ impl Table {
             Values::Int(values) => Ok(values.iter().map(|&value| value as f64).collect()),
             Values::Number(values) => Ok(Cow::Borrowed(values)),
             Values::Text(_) => Err(self.descriptor_error(format!("column '{name}' must be a number"))),
+        }
+    }
+
+    /// A column of text.
+    pub fn texts(&self, name: &str) -> Result<&TextColumn, DataError> {
+        match self.column(name)? {
+            Values::Text(values) => Ok(values),
+            _ => Err(self.descriptor_error(format!("column '{name}' must be of type text"))),
         }
     }
 

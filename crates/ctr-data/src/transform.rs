@@ -30,6 +30,8 @@ pub(crate) enum Transform {
     List,
     /// The list of the names of the columns that hold 1.
     Flags,
+    /// The list of the user's last behaviors, by their text.
+    Recent,
     /// The last four-digit year in the text: by decade before 1980, by year from then on.
     YearBucket,
     /// The age bands of MovieLens-1M.
@@ -46,7 +48,7 @@ pub(crate) const MISSING: &str = "(missing)";
 impl Transform {
     /// Whether a row has a list of categories, in the text with [`LIST_SEPARATOR`] between them.
     pub fn is_list(self) -> bool {
-        matches!(self, Transform::List | Transform::Flags)
+        matches!(self, Transform::List | Transform::Flags | Transform::Recent)
     }
 }
 
@@ -64,7 +66,7 @@ pub(crate) fn category(rule: &FieldRule, cells: &[&str]) -> Result<String, (usiz
         return Ok(MISSING.to_owned());
     }
     match rule.transform {
-        Transform::Text | Transform::Flags => Ok(cell.to_owned()),
+        Transform::Text | Transform::Flags | Transform::Recent => Ok(cell.to_owned()),
         Transform::FirstCharacter => Ok(cell.chars().take(1).collect()),
         Transform::FirstListed => Ok(cell.split(',').next().unwrap_or(cell).trim().to_owned()),
         Transform::LastListed => Ok(cell.rsplit(LIST_SEPARATOR).next().unwrap_or(cell).trim().to_owned()),

@@ -4,7 +4,7 @@ use indexmap::IndexSet;
 
 use crate::Split;
 use crate::json_lines::LIST_SEPARATOR;
-use crate::log::{Column, Log};
+use crate::log::{Codes, Column, Log};
 
 /// Local ids of one column; 0 is unknown.
 pub(crate) struct Vocabulary {
@@ -19,10 +19,15 @@ pub(crate) enum LocalIds {
     Single(Vec<u32>),
     /// The distinct ids of a list by code, in the order of the list.
     Lists(Vec<Vec<u32>>),
+    /// Ids of which each row has a window.
+    Windows { ids: Vec<u32>, ranges: Vec<(u32, u32)> },
 }
 
 /// Gives an id, in dictionary order, to every category that at least `min_count` training rows have.
 pub(crate) fn build(log: &Log, splits: &[Split], column: &Column, min_count: u32) -> Vocabulary {
+    if let Codes::Recent { values, ranges, .. } = &column.codes {
+        return of_windows(column, splits, values, ranges, min_count);
+    }
     let mut rows_of_codes = vec![0u32; column.dictionary.len()];
     for (row, split) in splits.iter().enumerate() {
         if *split == Split::Train {
@@ -63,6 +68,17 @@ fn of_lists(column: &Column, rows_of_codes: &[u32], min_count: u32) -> Vocabular
     Vocabulary { local: LocalIds::Lists(lists.collect()), size }
 }
 
+/// A category counts as often as training rows see it.
+fn of_windows(column: &Column, splits: &[Split], values: &[u32], ranges: &[(u32, u32)], min_count: u32) -> Vocabulary {
+    let mut rows = vec![0u32; column.dictionary.len()];
+    for ((start, end), _) in ranges.iter().zip(splits).filter(|(_, split)| **split == Split::Train) {
+        values[*start as usize..*end as usize].iter().for_each(|&value| rows[value as usize] += 1);
+    }
+    let (ids, size) = numbered(&rows, min_count);
+    let ids = values.iter().map(|&value| ids[value as usize]).collect();
+    Vocabulary { local: LocalIds::Windows { ids, ranges: ranges.to_vec() }, size }
+}
+
 fn entries(list: &str) -> impl Iterator<Item = &str> {
     list.split(LIST_SEPARATOR)
 }
@@ -70,7 +86,6 @@ fn entries(list: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::Codes;
 
     #[test]
     fn values_are_counted_each_and_unseen_ones_are_one() {

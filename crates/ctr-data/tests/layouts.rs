@@ -178,6 +178,29 @@ fn taobao_ads() {
     assert_eq!(vocabulary(&dataset, "city_level"), 4);
     assert_eq!((vocabulary(&dataset, "brand"), vocabulary(&dataset, "price")), (3, 2));
     assert_eq!(dataset.facts.test.rows, 8, "the last day's");
+    assert_eq!(dataset.fields.len(), 15, "no behavior log");
+
+    // User 1 looks at two categories between its first and its second sample, and at a third at the time of the third; what
+    // user 9 does is no user's of the log.
+    let mut behaviors = "user,time_stamp,btag,cate,brand\n".to_owned();
+    for (user, second, category) in [(1, 1_002, 30), (9, 1_000, 40), (1, 1_000, 20), (1, 1_000, 10)] {
+        behaviors += &format!("{user},{},pv,{category},7\n", 1_494_000_000 + second);
+    }
+    let files = [files.as_slice(), &[("behavior_log.csv", behaviors)]].concat();
+    let dataset = load_files("taobao-ads", &files, |_| {});
+    assert_eq!(
+        (dataset.facts.split_rule.as_str(), dataset.fields.len()),
+        ("published, test from 1494604800, validation 0.1 of what is before", 17)
+    );
+    let field = dataset.fields.iter().position(|field| field.name == "recent_categories").unwrap();
+    let unknown = dataset.fields[field].offset;
+    let seen = |row: usize| -> Vec<u32> {
+        dataset.lists[&field].get(dataset.sample_ids(row)[field]).iter().map(|id| id - unknown).collect()
+    };
+    // 10, 20, 30 in the vocabulary, in this order; of one second those first in the file come first.
+    assert_eq!([seen(0), seen(1), seen(2), seen(3)], [vec![], vec![2, 1], vec![2, 1], vec![2, 1, 3]]);
+    assert_eq!(seen(dataset.samples_of(1).start), Vec::<u32>::new());
+    assert_eq!(dataset.facts.guard.last().unwrap().detail, "longest 3 values");
 }
 
 #[test]
