@@ -1,7 +1,7 @@
 //! A text file in blocks of whole lines, so that a file of any size is read in bounded memory.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -51,7 +51,13 @@ impl Blocks {
         loop {
             let had = block.len();
             let read = self.reader.by_ref().take(self.block_bytes as u64).read_to_end(&mut block);
-            let read = read.map_err(DataError::io("read", &self.path))?;
+            let read = read.map_err(|error| match error.kind() {
+                ErrorKind::UnexpectedEof | ErrorKind::InvalidInput | ErrorKind::InvalidData => {
+                    let cause = format!("{error}: the file is damaged or cut short; download it again");
+                    DataError::io("decompress", &self.path)(std::io::Error::other(cause))
+                }
+                _ => DataError::io("read", &self.path)(error),
+            })?;
             let is_end = read == 0;
             let Some(left) = self.left.checked_sub(read as u64) else {
                 let cause = std::io::Error::other(format!("it grows to more than {LARGEST_GROWTH} times its size"));
@@ -101,6 +107,21 @@ mod tests {
                 assert!(block.ends_with('\n') || whole == text, "{block:?}");
             }
             assert_eq!(whole, text, "{block_bytes}");
+        }
+    }
+
+    #[test]
+    fn a_compressed_file_that_is_cut_short_is_called_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.csv.gz");
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, "a,b\n1,2\n".repeat(1000).as_bytes()).unwrap();
+        let whole = gzip.finish().unwrap();
+        for bytes in [&whole[..whole.len() / 2], b"no gzip at all".as_slice()] {
+            std::fs::write(&path, bytes).unwrap();
+            let mut blocks = Blocks::open(&path).unwrap();
+            let message = std::iter::from_fn(|| blocks.next().transpose()).find_map(Result::err).unwrap().to_string();
+            assert!(message.contains("log.csv.gz") && message.contains("damaged or cut short"), "{message}");
         }
     }
 }

@@ -66,6 +66,9 @@ pub(crate) struct Download {
     /// Files taken out of the archive, by file name, in whatever folder they are. Empty: the file is kept as it is.
     #[serde(default)]
     pub unpack: Vec<String>,
+    /// The dataset's, for messages.
+    #[serde(skip)]
+    pub home_page: String,
 }
 
 /// Published counts of the official files, as far as there are any; others are reported, not refused.
@@ -140,6 +143,8 @@ impl Descriptor {
         let mut descriptor: Descriptor = toml::from_str(text)
             .map_err(|error| DataError::Descriptor { name: name.to_owned(), message: error.to_string() })?;
         descriptor.text = text.to_owned();
+        let home_page = &descriptor.home_page;
+        descriptor.download.iter_mut().for_each(|file| file.home_page.clone_from(home_page));
         if let Some(source) = &descriptor.source {
             check(source).map_err(|message| DataError::Descriptor { name: name.to_owned(), message })?;
         }

@@ -4,12 +4,22 @@ use crate::source_file::SourceFile;
 use crate::source_layout::{FieldRule, Owner, Source};
 use crate::transform::Transform;
 
+/// Units of a log's times; the last is that of a log without any.
+const TIME_UNITS: [&str; 6] = ["seconds", "milliseconds", "minutes", "hours", "days", "none"];
+
 /// Says what is wrong with a source, if anything is.
 ///
 /// # Errors
 /// A message that names the file or the field.
 pub(crate) fn check(source: &Source) -> Result<(), String> {
     source.files().iter().try_for_each(check_file)?;
+    let (unit, has_time) = (source.log.time_unit.as_str(), source.log.time.is_some());
+    if !TIME_UNITS.contains(&unit) || has_time == (unit == "none") {
+        return Err(format!(
+            "time_unit is \"{unit}\"; use one of {} with a time column, and none without one",
+            TIME_UNITS[..5].join(", ")
+        ));
+    }
     source.fields.iter().try_for_each(|field| check_field(source, field))
 }
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::checksum::md5_of;
+use crate::checksum::{md5_of, md5_with_windows_line_ends};
+use crate::config::invalid;
 use crate::descriptor::Descriptor;
 use crate::folder::{Folder, data_variable};
 use crate::log::Log;
@@ -34,6 +35,8 @@ pub struct VerifiedFile {
     pub bytes: u64,
     /// Whether its MD5 is the published one; nothing where none is published.
     pub has_published_md5: Option<bool>,
+    /// Whether the MD5 is another one for no more than the ends of lines.
+    pub differs_in_line_ends: bool,
 }
 
 /// A count of the files.
@@ -57,7 +60,8 @@ impl VerifiedCount {
 impl Verification {
     /// Whether every published count was met, and every file is the official one.
     pub fn is_official(&self) -> bool {
-        let files_differ = self.files.iter().any(|file| file.has_published_md5 == Some(false));
+        let differs = |file: &VerifiedFile| file.has_published_md5 == Some(false) && !file.differs_in_line_ends;
+        let files_differ = self.files.iter().any(differs);
         !files_differ && !self.counts.iter().any(VerifiedCount::differs) && self.warnings.is_empty()
     }
 }
@@ -71,7 +75,7 @@ pub fn verify(config: &DatasetConfig, progress: &dyn Fn(&str)) -> Result<Verific
     config.validate()?;
     let name = descriptor.name.clone();
     let Some(source) = &descriptor.source else {
-        return Ok(Verification { dataset: name, files: Vec::new(), counts: Vec::new(), warnings: Vec::new() });
+        return Err(invalid("name", name, "it is drawn when it is loaded; there is no file to verify"));
     };
     let folder = Folder::find(config, &descriptor, data_variable())?;
     let mut files = Vec::new();
@@ -83,13 +87,25 @@ pub fn verify(config: &DatasetConfig, progress: &dyn Fn(&str)) -> Result<Verific
                 Some(published) => Some(md5_of(&path)?.eq_ignore_ascii_case(published)),
                 None => None,
             };
-            files.push(VerifiedFile { path, bytes, has_published_md5 });
+            let differs_in_line_ends = match published.filter(|_| has_published_md5 == Some(false)) {
+                Some(published) => md5_with_windows_line_ends(&path)?.eq_ignore_ascii_case(published),
+                None => false,
+            };
+            files.push(VerifiedFile { path, bytes, has_published_md5, differs_in_line_ends });
         }
     }
     progress(&format!("{name}: reading {} files", files.len()));
     let log = read_log(config, source, &folder)?;
     let counts = counts(&descriptor, &log);
-    Ok(Verification { dataset: name, files, counts, warnings: log.origin.warnings })
+    let mut warnings = log.origin.warnings;
+    if let (Some(official), (Some(first), Some(last))) =
+        (source.clock_range, (log.time.iter().min(), log.time.iter().max()))
+        && official != [*first, *last]
+    {
+        let [from, to] = official;
+        warnings.push(format!("times go from {first} to {last}, those of the official file from {from} to {to}"));
+    }
+    Ok(Verification { dataset: name, files, counts, warnings })
 }
 
 /// The counts of a log beside the published ones.

@@ -11,7 +11,7 @@ pub struct DcnConfig {
     /// Width of a field's embedding.
     pub embedding_dim: usize,
     /// Standard deviation of the initial embeddings.
-    pub embedding_std: f32,
+    pub embedding_std: f64,
     /// Number of cross layers.
     pub cross_layers: usize,
     /// The kind of cross layer.

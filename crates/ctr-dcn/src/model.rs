@@ -26,7 +26,7 @@ impl Dcn {
             group: Group::Head,
             initializer,
         };
-        let start = Initializer::Normal(config.embedding_std);
+        let start = Initializer::Normal(config.embedding_std as f32);
         Self {
             table: ParameterSpec::table("embedding", input.table_rows, config.embedding_dim, start),
             cross: CrossNetwork { kind: config.cross, layers: config.cross_layers, features, initializer },

@@ -15,7 +15,7 @@ pub struct DeepFmConfig {
     /// Width of a field's embedding.
     pub embedding_dim: usize,
     /// Standard deviation of the initial embeddings and first-order weights.
-    pub embedding_std: f32,
+    pub embedding_std: f64,
     /// The hidden layers.
     pub mlp: MlpConfig,
 }
@@ -62,7 +62,7 @@ pub struct DeepFm {
 
 impl CtrModel for DeepFm {
     fn parameters(&self) -> Vec<ParameterSpec> {
-        let start = Initializer::Normal(self.config.embedding_std);
+        let start = Initializer::Normal(self.config.embedding_std as f32);
         let mut specs = vec![
             ParameterSpec::table("embedding", self.table_rows, self.config.embedding_dim, start),
             ParameterSpec::table("linear", self.table_rows, 1, start),

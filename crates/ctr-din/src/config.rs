@@ -11,7 +11,7 @@ pub struct DinConfig {
     /// Width of a field's embedding.
     pub embedding_dim: usize,
     /// Standard deviation of the initial embeddings.
-    pub embedding_std: f32,
+    pub embedding_std: f64,
     /// Width of each hidden layer of the attention unit, first to last.
     pub attention_hidden_units: Vec<usize>,
     /// Function after each hidden layer of the attention unit.

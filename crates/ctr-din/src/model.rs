@@ -27,7 +27,7 @@ impl Din {
             group: Group::Head,
             initializer: config.mlp.initializer,
         };
-        let start = Initializer::Normal(config.embedding_std);
+        let start = Initializer::Normal(config.embedding_std as f32);
         Self {
             item_field: input.item_field,
             fields: input.fields,

@@ -14,7 +14,7 @@ pub struct FmConfig {
     /// Width of a field's embedding.
     pub embedding_dim: usize,
     /// Standard deviation of the initial embeddings and first-order weights.
-    pub embedding_std: f32,
+    pub embedding_std: f64,
 }
 
 impl Default for FmConfig {
@@ -47,7 +47,7 @@ pub struct Fm {
 
 impl CtrModel for Fm {
     fn parameters(&self) -> Vec<ParameterSpec> {
-        let start = Initializer::Normal(self.config.embedding_std);
+        let start = Initializer::Normal(self.config.embedding_std as f32);
         vec![
             ParameterSpec::table("embedding", self.table_rows, self.config.embedding_dim, start),
             ParameterSpec::table("linear", self.table_rows, 1, start),

@@ -24,5 +24,5 @@ fn replicas_do_not_mix() -> Result<()> {
 fn impossible_settings_are_named() {
     let config = FmConfig::default();
     refuses(&FmConfig { embedding_dim: 0, ..config.clone() }, "embedding_dim is 0; it must be at least 1");
-    refuses(&FmConfig { embedding_std: f32::NAN, ..config }, "embedding_std is NaN; it must be at least 0");
+    refuses(&FmConfig { embedding_std: f64::NAN, ..config }, "embedding_std is NaN; it must be at least 0");
 }

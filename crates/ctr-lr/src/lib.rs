@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct LrConfig {
     /// Standard deviation of the initial weights.
-    pub embedding_std: f32,
+    pub embedding_std: f64,
 }
 
 impl Default for LrConfig {
@@ -25,7 +25,7 @@ impl ModelConfig for LrConfig {
         if !(self.embedding_std.is_finite() && self.embedding_std >= 0.0) {
             return Err(format!("embedding_std is {}; it must be at least 0", self.embedding_std));
         }
-        let Self { embedding_std } = *self;
+        let embedding_std = self.embedding_std as f32;
         Ok(Box::new(Lr { table_rows: input.table_rows, fields: input.fields, embedding_std }))
     }
 }

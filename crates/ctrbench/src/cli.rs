@@ -94,8 +94,9 @@ pub struct RunArgs {
     /// Threads; 0 takes every core. The results do not depend on it.
     #[arg(long)]
     pub threads: Option<usize>,
-    /// Continue the run in this folder: its configuration is taken over and finished training is not repeated.
-    #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = ["config", "set", "seed", "seeds"])]
+    /// Continue the run in this folder: its configuration is taken over, finished training is not repeated, and a run that is
+    /// finished is only shown.
+    #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = ["config", "set", "seed", "seeds", "bad_rows"])]
     pub resume: Option<PathBuf>,
     /// How to print.
     #[command(flatten)]

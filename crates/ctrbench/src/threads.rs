@@ -1,7 +1,10 @@
 //! The threads that everything runs on.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// No machine that this is for has more cores; far more threads would exhaust it.
+const MOST_THREADS: usize = 1024;
 
 /// A pool of so many threads; 0 takes every core. (rayon's own default would be RAYON_NUM_THREADS, which is 1 for
 /// candle's sake.)
@@ -10,6 +13,9 @@ pub fn pool(threads: usize) -> Result<ThreadPool> {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
+    if threads > MOST_THREADS {
+        bail!("threads is {threads}; use at most {MOST_THREADS}, or 0 for every core");
+    }
     let built = ThreadPoolBuilder::new().num_threads(threads).build();
     built.context("the threads could not be started; try a smaller --threads")
 }

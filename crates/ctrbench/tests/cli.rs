@@ -143,6 +143,29 @@ fn results(run: &Path) -> serde_json::Value {
     results
 }
 
+/// The record says that the run was killed.
+fn mark_unfinished(run: &Path) {
+    let record = fs::read_to_string(run.join("run.json")).expect("readable");
+    let killed = record.replace("\"finished\": true", "\"finished\": false");
+    assert_ne!(record, killed);
+    fs::write(run.join("run.json"), killed).expect("writable");
+}
+
+/// Nothing is trained or fine-tuned again.
+#[test]
+fn a_finished_run_is_shown_when_it_is_resumed() {
+    let folder = TempDir::new().expect("a folder");
+    let first = tiny(folder.path()).args(["--quiet", "--set", "models=['lr']"]).output().expect("it starts");
+    let run = runs(folder.path()).remove(0);
+    let record = fs::read(run.join("run.json")).expect("readable");
+    fs::remove_dir_all(run.join("checkpoints")).expect("removable");
+    let again = ctrbench().args(["run", "--quiet", "--resume"]).arg(&run).output().expect("it starts");
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("this run is finished"));
+    assert_eq!(again.stdout, first.stdout);
+    assert!(fs::read(run.join("run.json")).expect("readable") == record && !run.join("checkpoints").exists());
+}
+
 #[test]
 fn one_and_two_threads_and_a_resumed_run_give_the_same_bytes() {
     let folder = TempDir::new().expect("a folder");
@@ -157,6 +180,7 @@ fn one_and_two_threads_and_a_resumed_run_give_the_same_bytes() {
     // As a killed run leaves it: one model trained, the other not.
     let before = users(two);
     fs::remove_file(two.join("users.parquet")).expect("removable");
+    mark_unfinished(two);
     fs::remove_file(two.join("checkpoints/deepfm-seed2.safetensors")).expect("removable");
     ctrbench().args(["run", "--quiet", "--resume"]).arg(two).assert().success();
     assert!(users(two) == before, "users.parquet differs after --resume");
@@ -221,6 +245,7 @@ fn a_failing_run_keeps_what_was_finished() {
 
     tiny(folder.path()).arg("--quiet").assert().success();
     let run = runs(folder.path()).remove(1);
+    mark_unfinished(&run);
     let before =
         [fs::read(run.join("users.parquet")), fs::read(run.join("run.json"))].map(|file| file.expect("readable"));
     let config = fs::read_to_string(run.join("config.toml")).expect("readable");

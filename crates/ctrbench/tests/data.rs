@@ -52,7 +52,10 @@ fn a_log_of_ones_own_is_verified_prepared_and_run() {
     let folder = TempDir::new().expect("a folder");
     descriptor(&folder, "user = \"user\"");
     let (text, _) = run(&folder, &["data", "verify", "mine.toml"], 0);
-    assert!(text.contains("60 rows   as published") && text.contains("3 users  no count is published"), "{text}");
+    assert!(
+        text.contains("60 rows         as published") && text.contains("3 users        no count is published"),
+        "{text}"
+    );
     let (text, _) = run(&folder, &["data", "prepare", "mine.toml"], 0);
     assert!(text.starts_with("mine: 60 samples of 3 users and 7 items in results/cache"), "{text}");
 
@@ -88,6 +91,8 @@ fn what_cannot_be_downloaded_says_why() {
     assert!(message.contains("GroupLens research licence") && message.contains("--accept-license"), "{message}");
     let (_, message) = run(&folder, &["data", "download", "taobao-userbehavior", "--data-dir", "d"], 2);
     assert!(message.contains("UserBehavior.csv from https://tianchi.aliyun.com/dataset/649"), "{message}");
+    let (_, message) = run(&folder, &["data", "download", "synthetic", "--data-dir", "d"], 2);
+    assert!(message.contains("it is drawn when it is loaded"), "{message}");
     let (_, message) = run(&folder, &["data", "inspect", "movielens-2m"], 2);
     assert!(message.contains("unknown dataset 'movielens-2m'; known: synthetic, "), "{message}");
 }

@@ -1,10 +1,13 @@
 //! One file over HTTP.
 
 use std::fs::{self, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use ureq::ResponseExt;
+
+use super::body::Parts;
 use crate::DataError;
 use crate::checksum::md5_of;
 use crate::descriptor::Download;
@@ -22,8 +25,14 @@ enum Attempt {
     Cut(u64),
 }
 
-/// Fetches `file` to `path`, by way of `<path>.part`, which stays where an attempt ends early.
-pub(super) fn fetch(file: &Download, path: &Path, progress: &dyn Fn(&str)) -> Result<(), DataError> {
+/// Fetches `file` to `path`, by way of `<path>.part`, which stays where an attempt ends early: a connection that ends, or on
+/// which nothing comes for `patience`.
+pub(super) fn fetch(
+    file: &Download,
+    path: &Path,
+    patience: Duration,
+    progress: &dyn Fn(&str),
+) -> Result<(), DataError> {
     let part = PathBuf::from(format!("{}.part", path.display()));
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -34,7 +43,7 @@ pub(super) fn fetch(file: &Download, path: &Path, progress: &dyn Fn(&str)) -> Re
         .build()
         .into();
     for attempt in 1.. {
-        match fetch_rest(&agent, file, &part, progress)? {
+        match fetch_rest(&agent, file, &part, patience, progress)? {
             Attempt::Whole => break,
             Attempt::Cut(bytes) if attempt < ATTEMPTS => {
                 progress(&format!("{}: the connection ended after {bytes} bytes; going on from there", file.url));
@@ -51,7 +60,8 @@ pub(super) fn fetch(file: &Download, path: &Path, progress: &dyn Fn(&str)) -> Re
 }
 
 fn fault(file: &Download, what: String, remedy: &str) -> DataError {
-    DataError::Download { url: file.url.clone(), what, remedy: remedy.to_owned() }
+    let remedy = format!("{remedy} (home page: {})", file.home_page);
+    DataError::Download { url: file.url.clone(), what, remedy }
 }
 
 /// Appends to `part` what it lacks.
@@ -59,6 +69,7 @@ fn fetch_rest(
     agent: &ureq::Agent,
     file: &Download,
     part: &Path,
+    patience: Duration,
     progress: &dyn Fn(&str),
 ) -> Result<Attempt, DataError> {
     let tag_path = tag_path(part);
@@ -77,6 +88,9 @@ fn fetch_rest(
         fault(file, format!("no answer: {error}"), "check the network, or download it by hand from the home page")
     })?;
     let status = response.status().as_u16();
+    if let Some(host) = response.get_uri().host().filter(|host| !file.url.contains(&format!("//{host}"))) {
+        progress(&format!("{}: the official server hands over to {host}", file.url));
+    }
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     if header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html")) {
         let remedy = "the address may have moved, or ask for an account: look at the home page";
@@ -111,19 +125,16 @@ fn fetch_rest(
     }
     let opened = OpenOptions::new().create(true).write(true).append(start > 0).truncate(start == 0).open(part);
     let mut out = opened.map_err(DataError::io("write", part))?;
-    let mut body = response.into_body().into_reader();
+    let body = Parts::new(response.into_body().into_reader(), patience);
     let (mut bytes, mut said) = (start, Instant::now());
-    let mut buffer = vec![0; 1 << 16];
     loop {
-        match body.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => {
-                out.write_all(&buffer[..read]).map_err(DataError::io("write", part))?;
-                bytes += read as u64;
-            }
-            // A connection that was reset or closed; what came is kept.
-            Err(_) => return Ok(Attempt::Cut(bytes)),
+        // What came is kept.
+        let Ok(came) = body.next() else { return Ok(Attempt::Cut(bytes)) };
+        if came.is_empty() {
+            break;
         }
+        out.write_all(&came).map_err(DataError::io("write", part))?;
+        bytes += came.len() as u64;
         if said.elapsed() >= BETWEEN_LINES {
             said = Instant::now();
             let of = length.map_or(String::new(), |length| format!(" of {}", length >> 20));

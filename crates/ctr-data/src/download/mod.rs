@@ -1,14 +1,20 @@
 //! Official files to the data folder.
 
+mod body;
 mod fetch;
 mod unpack;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::config::invalid;
 use crate::descriptor::{Descriptor, Download};
 use crate::folder::{Folder, data_variable};
 use crate::{DataError, DatasetConfig};
+
+/// So long a server may send nothing.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Holds the licence as it was accepted.
 const ACCEPTED: &str = ".licence-accepted";
@@ -23,7 +29,7 @@ const ACCEPTED: &str = ".licence-accepted";
 /// [`DataError::NoDownload`], [`DataError::LicenceNotAccepted`], [`DataError::Download`], [`DataError::Archive`].
 pub fn download(config: &DatasetConfig, accept_licence: bool, progress: &dyn Fn(&str)) -> Result<PathBuf, DataError> {
     let descriptor = Descriptor::find(&config.name, config.category.as_deref())?;
-    download_with(config, &descriptor, data_variable(), accept_licence, progress)
+    download_with(config, &descriptor, data_variable(), accept_licence, PATIENCE, progress)
 }
 
 fn download_with(
@@ -31,8 +37,15 @@ fn download_with(
     descriptor: &Descriptor,
     variable: Option<PathBuf>,
     accept_licence: bool,
+    patience: Duration,
     progress: &dyn Fn(&str),
 ) -> Result<PathBuf, DataError> {
+    if descriptor.source.is_none() && descriptor.download.is_empty() {
+        return Err(invalid("name", &descriptor.name, "it is drawn when it is loaded; there is nothing to download"));
+    }
+    if descriptor.download.is_empty() && descriptor.own_folder.is_some() {
+        return Err(invalid("name", &config.name, "the descriptor has no [[download]]: put the files beside it"));
+    }
     if descriptor.download.is_empty() {
         let files = descriptor.source.iter().flat_map(|source| source.files()).map(|file| file.path);
         return Err(DataError::NoDownload {
@@ -45,7 +58,7 @@ fn download_with(
     fs::create_dir_all(&folder).map_err(DataError::io("create", &folder))?;
     accept(descriptor, &folder, accept_licence, progress)?;
     for file in &descriptor.download {
-        fetch_one(file, &folder, progress)?;
+        fetch_one(file, &folder, patience, progress)?;
     }
     Ok(folder)
 }
@@ -67,7 +80,7 @@ fn accept(descriptor: &Descriptor, folder: &Path, accepts: bool, progress: &dyn 
     fs::write(&path, &descriptor.licence).map_err(DataError::io("write", &path))
 }
 
-fn fetch_one(file: &Download, folder: &Path, progress: &dyn Fn(&str)) -> Result<(), DataError> {
+fn fetch_one(file: &Download, folder: &Path, patience: Duration, progress: &dyn Fn(&str)) -> Result<(), DataError> {
     let name = file.url.rsplit('/').next().unwrap_or_default();
     let path = folder.join(name);
     let wanted: Vec<PathBuf> = match &file.unpack[..] {
@@ -78,7 +91,7 @@ fn fetch_one(file: &Download, folder: &Path, progress: &dyn Fn(&str)) -> Result<
         progress(&format!("{name}: already there"));
         return Ok(());
     }
-    fetch::fetch(file, &path, progress)?;
+    fetch::fetch(file, &path, patience, progress)?;
     if !file.unpack.is_empty() {
         progress(&format!("{name}: unpacking {}", file.unpack.join(", ")));
         unpack::unpack(&path, &file.unpack, folder)?;

@@ -18,6 +18,8 @@ enum Answer {
     Serve,
     /// So many bytes of what was asked for, then the connection is closed.
     CutAfter(usize),
+    /// So many bytes of what was asked for, then nothing on a connection that stays open.
+    FallSilentAfter(usize),
     /// A length that is smaller than what is there.
     ShortLength(usize),
     /// A status line and a body.
@@ -36,6 +38,7 @@ fn server(content: Vec<u8>, answers: Vec<Answer>, name: &str) -> (String, Arc<Mu
     let asked = Arc::new(Mutex::new(Vec::new()));
     let seen = asked.clone();
     thread::spawn(move || {
+        let mut open = Vec::new();
         for (request, stream) in listener.incoming().enumerate() {
             let mut stream = stream.unwrap();
             let mut range = None;
@@ -67,7 +70,7 @@ fn server(content: Vec<u8>, answers: Vec<Answer>, name: &str) -> (String, Arc<Mu
             };
             let body = match &answer {
                 Answer::Serve | Answer::IgnoreRange => rest,
-                Answer::CutAfter(bytes) => &rest[..*bytes.min(&rest.len())],
+                Answer::CutAfter(bytes) | Answer::FallSilentAfter(bytes) => &rest[..*bytes.min(&rest.len())],
                 Answer::ShortLength(length) => {
                     head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n");
                     rest
@@ -81,6 +84,9 @@ fn server(content: Vec<u8>, answers: Vec<Answer>, name: &str) -> (String, Arc<Mu
             let _ = stream
                 .write_all(format!("{head}Connection: close\r\n\r\n").as_bytes())
                 .and_then(|()| stream.write_all(body));
+            if matches!(answer, Answer::FallSilentAfter(_)) {
+                open.push(stream);
+            }
         }
     });
     (address, asked)
@@ -98,7 +104,7 @@ fn descriptor(url: &str, further: &str) -> Descriptor {
 fn run(folder: &Path, descriptor: &Descriptor) -> Result<PathBuf, String> {
     let mut config = DatasetConfig::new(&descriptor.name);
     config.data_dir = Some(folder.to_owned());
-    download_with(&config, descriptor, None, true, &|_| {}).map_err(|error| error.to_string())
+    download_with(&config, descriptor, None, true, PATIENCE_OF_TESTS, &|_| {}).map_err(|error| error.to_string())
 }
 
 fn hex(content: &[u8]) -> String {
@@ -129,6 +135,18 @@ fn a_cut_connection_is_taken_up_where_it_ended() {
     // What is there is not fetched again.
     run(folder.path(), &descriptor(&url, "")).unwrap();
     assert_eq!(asked.lock().unwrap().len(), 3);
+}
+
+/// Long beside what a local server needs.
+const PATIENCE_OF_TESTS: Duration = Duration::from_secs(2);
+
+#[test]
+fn a_silent_connection_is_given_up_and_taken_up_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, asked) = server(content(), vec![Answer::FallSilentAfter(100_000), Answer::Serve], "log.csv");
+    let path = run(folder.path(), &descriptor(&url, "")).unwrap();
+    assert_eq!(fs::read(path.join("log.csv")).unwrap(), content());
+    assert_eq!(*asked.lock().unwrap(), [None, Some(100_000)]);
 }
 
 #[test]
@@ -218,11 +236,11 @@ fn the_licence_is_shown_until_it_is_accepted_once() {
     let descriptor = descriptor(&url, "");
     let mut config = DatasetConfig::new("movielens-1m");
     config.data_dir = Some(folder.path().to_owned());
-    let message = download_with(&config, &descriptor, None, false, &|_| {}).unwrap_err().to_string();
+    let message = download_with(&config, &descriptor, None, false, PATIENCE, &|_| {}).unwrap_err().to_string();
     assert!(message.contains("research only") && message.contains("--accept-license"), "{message}");
     assert!(asked.lock().unwrap().is_empty(), "nothing is fetched before");
-    download_with(&config, &descriptor, None, true, &|_| {}).unwrap();
-    download_with(&config, &descriptor, None, false, &|_| {}).unwrap();
+    download_with(&config, &descriptor, None, true, PATIENCE, &|_| {}).unwrap();
+    download_with(&config, &descriptor, None, false, PATIENCE, &|_| {}).unwrap();
     let message = run(folder.path(), &Descriptor::find("taobao-ads", None).unwrap()).unwrap_err();
     assert!(
         message.contains("without an account") && message.contains("raw_sample.csv, user_profile.csv"),

@@ -61,6 +61,7 @@ fn verification_text(verification: &Verification) -> String {
         let verdict = match file.has_published_md5 {
             None => "",
             Some(true) => "  MD5 as published",
+            Some(false) if file.differs_in_line_ends => "  as published but for the ends of its lines",
             Some(false) => "  MD5 NOT the published one",
         };
         text += &format!("  {:>15} bytes  {}{verdict}\n", grouped(file.bytes), file.path.display());

@@ -3,11 +3,17 @@
 use super::{print, print_json};
 use crate::{cli::RunArgs, config::RunConfig, experiment::Experiment, progress::Progress, threads::pool};
 use anyhow::Result;
-use ctr_report::{RunFolder, table};
-use std::time::SystemTime;
+use ctr_report::{RunFolder, RunRecord, table};
+use std::{path::Path, time::SystemTime};
 
 /// Runs a whole experiment and prints the comparison tables and the folder of the results.
 pub fn run(args: &RunArgs) -> Result<()> {
+    if let Some(folder) = &args.resume
+        && let Some(record) = finished(folder)?
+    {
+        eprintln!("{}: this run is finished; nothing is left to do", folder.display());
+        return show(&record, folder, args);
+    }
     let mut config = match &args.resume {
         Some(folder) => RunConfig::load_resolved(&folder.join("config.toml"))?,
         None => RunConfig::load(&args.config)?,
@@ -43,18 +49,28 @@ pub fn run(args: &RunArgs) -> Result<()> {
         Ok((record, folder))
     });
     let (record, folder) = record?;
+    show(&record, folder.path(), args)
+}
+
+/// The record of an earlier run that came to its end.
+fn finished(folder: &Path) -> Result<Option<RunRecord>> {
+    let path = folder.join("run.json");
+    Ok(if path.exists() { Some(RunRecord::read(&path)?).filter(|record| record.finished) } else { None })
+}
+
+fn show(record: &RunRecord, folder: &Path, args: &RunArgs) -> Result<()> {
     if args.output.json {
-        return print_json(&record);
+        return print_json(record);
     }
     let mut text = String::new();
-    let mut comparisons = table::Comparison::by_protocol(&record);
+    let mut comparisons = table::Comparison::by_protocol(record);
     if comparisons.is_empty() {
-        comparisons.push(table::Comparison::of_cloud_models(&record));
+        comparisons.push(table::Comparison::of_cloud_models(record));
     }
     for comparison in comparisons {
         text += &table::TableFormat::render(&table::Text, &comparison)?;
         text.push('\n');
     }
-    text += &format!("Results: {}\n", folder.path().display());
+    text += &format!("Results: {}\n", folder.display());
     print(&text)
 }

@@ -75,7 +75,12 @@ impl<'a> Experiment<'a> {
 
     /// Walks every seed and model.
     pub fn run(mut self) -> Result<RunRecord> {
-        let natural = natural(&self.dataset, self.config.fine_tuning.min_samples, self.config.judged_part.split());
+        let fine_tunes = !self.config.protocols.is_empty();
+        let natural = if fine_tunes {
+            natural(&self.dataset, self.config.fine_tuning.min_samples, self.config.judged_part.split())
+        } else {
+            Tasks::default()
+        };
         for seed in self.config.seeds.clone() {
             let planted = planted_drift(&self.dataset, &natural, &self.config.planted_drift, seed);
             let tasks_of = |protocol| if protocol == Protocol::Natural { &natural } else { &planted };
@@ -87,7 +92,7 @@ impl<'a> Experiment<'a> {
                 self.progress.now(&format!("{name}, seed {seed}: training in the cloud"));
                 let cloud = train_cloud(&mut self, &name, seed)?;
                 self.progress.advance(1);
-                if self.config.protocols.is_empty() {
+                if !fine_tunes {
                     self.results.write()?;
                 }
                 for protocol in self.config.protocols.clone() {
