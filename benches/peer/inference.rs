@@ -32,9 +32,10 @@ pub fn run(model: Model, candidates: usize, export: &Path) -> Result<()> {
         })
         .collect();
     let expected = requests.iter().map(|ids| user_model.score(ids, &history)).collect::<Result<Vec<_>, _>>()?;
-    let fields = cloud.dataset.fields.len();
+    let lookups: usize = cloud.dataset.lookups_by_field().iter().sum();
     let mut tensors = user_model.parameters();
-    tensors.insert("request.ids".into(), Tensor::from_vec(requests.concat(), (REQUESTS, candidates, fields), &device)?);
+    tensors
+        .insert("request.ids".into(), Tensor::from_vec(requests.concat(), (REQUESTS, candidates, lookups), &device)?);
     tensors.insert("request.history".into(), Tensor::new(history.clone(), &device)?);
     tensors.insert("request.logits".into(), Tensor::from_vec(expected.concat(), (REQUESTS, candidates), &device)?);
     save_tensors(&tensors, &export.join("requests.safetensors"))?;

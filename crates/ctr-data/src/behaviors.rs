@@ -7,9 +7,10 @@ use indexmap::IndexSet;
 
 use crate::DataError;
 use crate::keys::{ABSENT, Keys};
-use crate::log::{Codes, Column, Log, runs};
+use crate::log::{Codes, Column, Log, Recent, retain, runs};
 use crate::source_layout::{BehaviorFile, FieldRule};
 use crate::table::Table;
+use crate::transform::MISSING;
 
 /// What is held of a file of behaviors before it is thinned out.
 const HELD_ROWS: usize = 1 << 25;
@@ -64,14 +65,25 @@ impl<'a> Behaviors<'a> {
         let columns = self.rules.iter().zip(&mut self.codes).zip(&mut self.categories);
         for ((rule, codes), categories) in columns {
             let texts = table.texts(&rule.columns[0])?;
-            let of_code: Vec<u32> =
-                texts.distinct.iter().map(|text| categories.insert_full(text.clone()).0 as u32).collect();
-            codes.extend(kept.iter().map(|&row| of_code[texts.codes[row] as usize]));
+            let mut of_code = vec![ABSENT; texts.distinct.len()];
+            codes.extend(kept.iter().map(|&row| {
+                let code = &mut of_code[texts.codes[row] as usize];
+                if *code == ABSENT {
+                    let text = Some(texts.get(row).trim()).filter(|text| !text.is_empty()).unwrap_or(MISSING);
+                    *code = categories.insert_full(text.to_owned()).0 as u32;
+                }
+                *code
+            }));
         }
         if self.user.len() >= self.held_rows {
             self.thin_out();
-            // What is left is needed; the next time comes when as much again was added.
-            self.held_rows = HELD_ROWS.max(2 * self.user.len());
+            // What is left is needed; the next time comes when half as much again was added.
+            self.held_rows = HELD_ROWS.max(self.user.len() + self.user.len() / 2);
+        }
+        if self.user.len() >= ABSENT as usize {
+            let message =
+                format!("{} behaviors before rows of the log are more than ctrbench can index", self.user.len());
+            return Err(table.descriptor_error(format!("{message}; lower max_values")));
         }
         Ok(())
     }
@@ -90,8 +102,13 @@ impl<'a> Behaviors<'a> {
             *values = order.iter().zip(&seen).filter(|(_, seen)| **seen).map(|(&at, _)| values[at as usize]).collect();
         };
         self.codes.iter_mut().for_each(keep);
-        crate::log::retain(&mut self.user, &seen);
-        crate::log::retain(&mut self.time, &seen);
+        retain(&mut self.user, &seen);
+        retain(&mut self.time, &seen);
+        for (codes, categories) in self.codes.iter_mut().zip(&mut self.categories) {
+            let (recoded, dictionary) = sorted(std::mem::take(codes), categories);
+            *codes = recoded;
+            *categories = dictionary.into_iter().collect();
+        }
     }
 
     /// For each row of the log the user's last `most` behaviors strictly before it; they must be sorted.
@@ -117,9 +134,11 @@ impl<'a> Behaviors<'a> {
         for at in 0..self.rules.len() {
             let ranges = self.windows(most(self.rules[at])).into_iter();
             let ranges = ranges.map(|range| (range.start as u32, range.end as u32)).collect();
-            let (values, dictionary) = sorted(std::mem::take(&mut self.codes[at]), &self.categories[at]);
-            let codes = Codes::Recent { values, times: times.clone(), ranges };
-            columns.push(Column { name: self.rules[at].name.clone(), codes, dictionary, is_list: true });
+            let mut recent = Recent { values: std::mem::take(&mut self.codes[at]), times: times.clone(), ranges };
+            recent.compact();
+            let (values, dictionary) = sorted(std::mem::take(&mut recent.values), &self.categories[at]);
+            let codes = Codes::Recent(Recent { values, ..recent });
+            columns.push(Column { name: self.rules[at].name.clone(), codes, dictionary, is_list: false });
         }
         columns
     }
@@ -163,6 +182,7 @@ columns = [{ name = "user", type = "int" }]
 [behaviors]
 user = "user"
 time = "time"
+time_unit = "seconds"
 [behaviors.file]
 path = "behaviors.csv"
 columns = [{ name = "user", type = "int" }, { name = "time", type = "int" }, { name = "page", type = "text" }]
@@ -204,17 +224,17 @@ columns = [{ name = "user", type = "int" }, { name = "time", type = "int" }, { n
                 held.append(&table).unwrap();
                 held.held_rows = 1;
             }
-            let Column { codes: Codes::Recent { values, ranges, .. }, dictionary, .. } = held.columns().remove(0) else {
+            let Column { codes: Codes::Recent(recent), dictionary, .. } = held.columns().remove(0) else {
                 unreachable!("one column of recent values")
             };
-            for (row, (start, end)) in rows.iter().zip(ranges) {
+            for (row, (start, end)) in rows.iter().zip(recent.ranges) {
                 let mut before: Vec<_> =
                     behaviors.iter().filter(|behavior| behavior.0 == row.0 && behavior.1 < row.1).collect();
                 before.sort_by_key(|behavior| behavior.1);
                 let last = &before[before.len().saturating_sub(most)..];
                 let expected: Vec<String> = last.iter().map(|behavior| format!("page {}", behavior.2)).collect();
                 let found: Vec<&String> =
-                    values[start as usize..end as usize].iter().map(|&code| &dictionary[code as usize]).collect();
+                    recent.values[start as usize..end as usize].iter().map(|&code| &dictionary[code as usize]).collect();
                 prop_assert_eq!(found, expected.iter().collect::<Vec<_>>());
             }
             prop_assert!(dictionary.is_sorted());

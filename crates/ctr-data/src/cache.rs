@@ -217,8 +217,11 @@ fn flat(lists: &BTreeMap<usize, ValueLists>) -> (Vec<List>, Vec<u32>) {
     (all, values)
 }
 
+fn numbers(name: &str, values: Vec<u32>) -> Column {
+    column(name, &values[..])
+}
+
 fn list_columns(lists: &[List]) -> Vec<Column> {
-    let numbers = |name: &str, values: Vec<u32>| Column::from(Series::new(name.into(), values));
     vec![
         numbers("field", lists.iter().map(|list| list.0).collect()),
         numbers("start", lists.iter().map(|list| list.1).collect()),
@@ -240,7 +243,6 @@ where
 
 fn sample_columns(dataset: &Dataset, rows: Range<usize>) -> Vec<Column> {
     let samples = &dataset.samples;
-    let numbers = |name: &str, values: Vec<u32>| Column::from(Series::new(name.into(), values));
     let ranges = &samples.history_range[rows.clone()];
     let mut columns = vec![
         column("user", &samples.user[rows.clone()]),

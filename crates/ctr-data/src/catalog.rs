@@ -63,7 +63,7 @@ fn entry(descriptor: Descriptor) -> CatalogEntry {
     }
 }
 
-/// The settings under which a dataset loads without a choice of its user's: cut as its descriptor says.
+/// The settings under which a dataset loads without a choice of its user's: as its descriptor says.
 ///
 /// # Errors
 /// [`DataError::UnknownDataset`]; a descriptor that does not parse.
@@ -71,5 +71,6 @@ pub fn default_config(name: &str) -> Result<DatasetConfig, DataError> {
     let descriptor = Descriptor::find(name, None)?;
     let mut config = DatasetConfig::new(name);
     config.split = Some(descriptor.default_split());
+    config.negatives = descriptor.negatives;
     Ok(config)
 }

@@ -1,7 +1,6 @@
 //! Categories of one input field.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use indexmap::IndexSet;
 
@@ -44,15 +43,11 @@ pub(crate) fn categories(rule: &FieldRule, table: &Table, rows: &[u32]) -> Resul
     Ok((codes, dictionary))
 }
 
-/// The cells among `rows` of `table` that the field's transform cannot take, by row.
-pub(crate) fn faults(
-    rule: &FieldRule,
-    table: &Table,
-    rows: Range<usize>,
-) -> Result<Vec<(usize, DataError)>, DataError> {
+/// The cells in `rows` of `table` that the field's transform cannot take, by row.
+pub(crate) fn faults(rule: &FieldRule, table: &Table, rows: &[usize]) -> Result<Vec<(usize, DataError)>, DataError> {
     let mut found = Vec::new();
     let mut known = Known::new(rule, table)?;
-    for row in rows {
+    for &row in rows {
         // A value that was seen before and can be taken is known by 0.
         let slot = known.slot(row);
         if slot.as_deref() == Some(&0) {

@@ -9,7 +9,7 @@ use crate::config::invalid;
 use crate::descriptor_check::check;
 use crate::embedded::{self, known_names};
 use crate::source_layout::Source;
-use crate::{DataError, SplitRule};
+use crate::{DataError, NegativeSampling, SplitRule};
 
 /// Stands for the category in descriptors of sources that are published in categories.
 const CATEGORY: &str = "{category}";
@@ -40,6 +40,8 @@ pub(crate) struct Descriptor {
     pub download: Vec<Download>,
     /// How samples are cut where the configuration does not say.
     pub split: Option<SplitRule>,
+    /// How negatives are drawn where the configuration does not say, for logs that have none.
+    pub negatives: Option<NegativeSampling>,
     /// Absent for a generated dataset.
     pub source: Option<Source>,
     /// The descriptor as written, which is part of the cache key.

@@ -1,8 +1,9 @@
 //! Whether a descriptor's files and fields can be what it says.
 
-use crate::source_file::SourceFile;
-use crate::source_layout::{FieldRule, Owner, Source};
+use crate::source_file::{ColumnType, SourceFile};
+use crate::source_layout::{BehaviorFile, FieldRule, Owner, Source};
 use crate::transform::Transform;
+use crate::value_lists::LONGEST_LIST;
 
 /// Units of a log's times; the last is that of a log without any.
 const TIME_UNITS: [&str; 6] = ["seconds", "milliseconds", "minutes", "hours", "days", "none"];
@@ -20,6 +21,21 @@ pub(crate) fn check(source: &Source) -> Result<(), String> {
             TIME_UNITS[..5].join(", ")
         ));
     }
+    for file in [
+        Some(&source.log.file),
+        source.users.as_ref().map(|users| &users.file),
+        source.items.as_ref().map(|items| &items.file),
+    ] {
+        if let Some(file) = file.filter(|file| file.optional) {
+            return Err(format!(
+                "{} is optional, but needed; only files of what users did beside the log may be absent",
+                file.path
+            ));
+        }
+    }
+    if let Some(behaviors) = &source.behaviors {
+        check_behaviors(source, behaviors)?;
+    }
     source.fields.iter().try_for_each(|field| check_field(source, field))
 }
 
@@ -36,6 +52,31 @@ fn check_file(file: &SourceFile) -> Result<(), String> {
     Ok(())
 }
 
+fn check_behaviors(source: &Source, behaviors: &BehaviorFile) -> Result<(), String> {
+    let (file, unit) = (&behaviors.file, &source.log.time_unit);
+    if source.log.user.is_none() || source.log.time.is_none() {
+        return Err(format!("{} is of behaviors, which need a log with users and times", file.path));
+    }
+    if behaviors.time_unit != *unit {
+        return Err(format!(
+            "times of {} are in {}, those of the log in {unit}; they are compared, so write both in one unit",
+            file.path, behaviors.time_unit
+        ));
+    }
+    let type_of = |name: &String| file.columns.iter().find(|column| column.name == *name).map(|column| column.kind);
+    if type_of(&behaviors.time) != Some(ColumnType::Int) {
+        return Err(format!("{} needs the column '{}' of type int", file.path, behaviors.time));
+    }
+    let fields: Vec<_> = source.fields.iter().filter(|field| field.of == Owner::Behavior).collect();
+    if fields.is_empty() {
+        return Err(format!("{} is read for no field; add one with of = \"behavior\"", file.path));
+    }
+    match fields.iter().flat_map(|field| &field.columns).find(|column| type_of(column) != Some(ColumnType::Text)) {
+        Some(column) => Err(format!("{} needs the column '{column}' of type text", file.path)),
+        None => Ok(()),
+    }
+}
+
 fn check_field(source: &Source, field: &FieldRule) -> Result<(), String> {
     let FieldRule { name, columns, transform, bounds, .. } = field;
     if (*transform == Transform::Bucket) == bounds.is_empty() || !bounds.is_sorted_by(|a, b| a < b) {
@@ -43,8 +84,16 @@ fn check_field(source: &Source, field: &FieldRule) -> Result<(), String> {
             "field '{name}' has transform {transform:?} and bounds {bounds:?}; a bucket needs ascending bounds, and only it has any"
         ));
     }
-    if !transform.is_list() && (field.separator.is_some() || field.max_values.is_some()) {
-        return Err(format!("field '{name}' has transform {transform:?}; only lists have a separator and max_values"));
+    if field.separator.is_some() && *transform != Transform::List {
+        return Err(format!("field '{name}' has transform {transform:?}; only a list has a separator"));
+    }
+    if field.max_values.is_some() && !transform.is_list() {
+        return Err(format!("field '{name}' has transform {transform:?}; only lists have max_values"));
+    }
+    if let Some(most) = field.max_values.filter(|most| most.get() > LONGEST_LIST) {
+        return Err(format!(
+            "max_values of field '{name}' is {most}; use at most {LONGEST_LIST}: samples are padded to it"
+        ));
     }
     if field.separator.as_ref().is_some_and(String::is_empty) {
         return Err(format!("the separator of field '{name}' is empty; write what stands between its values"));

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::invalid;
 use crate::descriptor::Descriptor;
 use crate::guard::Encoded;
 use crate::history;
 use crate::log::{Codes, Column, Log};
+use crate::value_lists::LONGEST_LIST;
 use crate::vocabulary::{self, LocalIds, Vocabulary};
 use crate::{
     DataError, Dataset, DatasetConfig, Facts, Field, Samples, Split, SplitRule, ValueLists, guard, measure, split,
@@ -49,6 +51,22 @@ pub(crate) fn encode(config: &DatasetConfig, descriptor: &Descriptor, mut log: L
         });
         fields.push(Field { name: column.name.clone(), offset, vocabulary_size: size });
         offset += size;
+    }
+    for (&field, lists) in &lists {
+        let (name, longest) = (&fields[field].name, lists.longest());
+        if longest > LONGEST_LIST {
+            let remedy =
+                format!("set max_values of field '{name}' to at most {LONGEST_LIST}: samples are padded to it");
+            return Err(invalid("max_values", format!("a list of {longest} values"), &remedy));
+        }
+    }
+    let values: usize = lists.values().map(|lists| lists.ids().len()).sum();
+    if u32::try_from(values).is_err() {
+        return Err(invalid(
+            "max_values",
+            format!("{values} values of lists"),
+            "lower it: ctrbench indexes at most 2^32",
+        ));
     }
     let mut ids = vec![0; log.rows() * fields.len()];
     for (row, sample) in ids.chunks_exact_mut(fields.len()).enumerate() {

@@ -31,7 +31,7 @@ pub struct Facts {
     pub skipped_rows: u64,
     /// Samples: rows kept.
     pub rows: u64,
-    /// Users with samples.
+    /// Users with samples; 0 where the source names none.
     pub users: u64,
     /// Items with samples.
     pub items: u64,

@@ -19,7 +19,7 @@ impl fmt::Display for Facts {
             row(f, "bad lines left out", grouped(self.skipped_rows))?;
         }
         row(f, "samples", grouped(self.rows))?;
-        row(f, "users", grouped(self.users))?;
+        row(f, "users", if self.users == 0 { "none are named".to_owned() } else { grouped(self.users) })?;
         let listed = self.items_listed.map(|listed| format!(" of {} listed", grouped(listed)));
         row(f, "items", grouped(self.items) + &listed.unwrap_or_default())?;
         let (raw, kept) = (grouped(self.users_with_20_raw_rows), grouped(self.users_with_20_rows));

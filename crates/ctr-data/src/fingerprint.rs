@@ -1,7 +1,7 @@
 //! Hashes that say whether two runs saw the same data.
 
 use crate::Split;
-use crate::log::{Codes, Log};
+use crate::log::{Codes, Log, Recent};
 
 /// BLAKE3 hashes in hexadecimal.
 pub(crate) struct Hashes {
@@ -29,7 +29,7 @@ pub(crate) fn hash(log: &Log, splits: &[Split]) -> Hashes {
             Codes::User(codes) | Codes::Item(codes) | Codes::Row(codes) => {
                 numbers(&mut hasher, codes.iter().map(|value| value.to_le_bytes()));
             }
-            Codes::Recent { values, times, ranges } => {
+            Codes::Recent(Recent { values, times, ranges }) => {
                 numbers(&mut hasher, values.iter().map(|value| value.to_le_bytes()));
                 numbers(&mut hasher, times.iter().map(|value| value.to_le_bytes()));
                 numbers(

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::history::Histories;
-use crate::log::{Codes, Log, runs};
+use crate::log::{Codes, Log, Recent, runs};
+use crate::vocabulary::distinct;
 use crate::{Check, DataError, DatasetConfig, Field, NO_USER, Split, SplitRule, ValueLists};
 
 /// What the samples were encoded to.
@@ -38,7 +39,7 @@ pub(crate) fn check(
         Ok(detail) => Ok(Check { name: name.to_owned(), passed: true, detail }),
         Err(detail) => Err(DataError::Guard { dataset: config.name.clone(), check: name.to_owned(), detail }),
     };
-    let has_recent = log.columns.iter().any(|column| matches!(column.codes, Codes::Recent { .. }));
+    let has_recent = log.columns.iter().any(|column| matches!(column.codes, Codes::Recent(_)));
     checks.into_iter().chain(recent.into_iter().filter(|_| has_recent)).map(run).collect()
 }
 
@@ -105,7 +106,7 @@ fn vocabulary(min_count: u32, splits: &[Split], encoded: &Encoded) -> Result<Str
     let mut counts = vec![0u32; table_rows as usize];
     for (sample, split) in ids.chunks_exact(fields.len()).zip(splits) {
         for (at, (id, field)) in sample.iter().zip(fields).enumerate() {
-            for &id in lists.get(&at).map_or(std::slice::from_ref(id), |lists| lists.get(*id)) {
+            for id in distinct(lists.get(&at).map_or(std::slice::from_ref(id), |lists| lists.get(*id))) {
                 if !(field.offset..field.offset + field.vocabulary_size).contains(&id) {
                     return Err(format!("id {id} does not belong to field '{}'", field.name));
                 }
@@ -141,7 +142,7 @@ fn history_order(log: &Log, histories: &Histories) -> Result<String, String> {
 fn recent_order(log: &Log) -> Result<String, String> {
     let mut longest = 0;
     for column in &log.columns {
-        let Codes::Recent { times, ranges, .. } = &column.codes else { continue };
+        let Codes::Recent(Recent { times, ranges, .. }) = &column.codes else { continue };
         for (row, &(start, end)) in ranges.iter().enumerate() {
             longest = longest.max(end - start);
             let latest = times[start as usize..end as usize].iter().max();
@@ -213,8 +214,10 @@ mod tests {
     #[test]
     fn a_behavior_that_is_not_before_its_sample_is_found() {
         let with = |times: [i64; 2]| {
-            let codes = Codes::Recent { values: vec![0, 0], times: times.into(), ranges: vec![(0, 0), (0, 1), (0, 2)] };
-            let column = Column { name: "pages".to_owned(), codes, dictionary: vec!["page".to_owned()], is_list: true };
+            let codes =
+                Codes::Recent(Recent { values: vec![0, 0], times: times.into(), ranges: vec![(0, 0), (0, 1), (0, 2)] });
+            let column =
+                Column { name: "pages".to_owned(), codes, dictionary: vec!["page".to_owned()], is_list: false };
             Log { columns: vec![column], ..log() }
         };
         assert!(recent_order(&with([0, 1])).is_ok());

@@ -1,7 +1,7 @@
 //! Each sample's last positive items, strictly before it.
 
 use crate::log::{Log, runs};
-use crate::{Split, SplitRule};
+use crate::{NO_USER, Split, SplitRule};
 
 /// Positive items of all users and each sample's window into them.
 pub(crate) struct Histories {
@@ -17,11 +17,15 @@ pub(crate) struct Histories {
 ///
 /// Samples that share a time do not see each other. What a user saw before the log is used only
 /// for samples after the last of it. Under `user-random` only training positives enter, because
-/// held-out labels would otherwise reach the inputs of training samples. Where the source has a history of its own for each
+/// held-out labels would otherwise reach the inputs of training samples. Without users there are none. Where the source has a history of its own for each
 /// sample, that is what is taken.
 pub(crate) fn build(log: &Log, splits: &[Split], rule: SplitRule, length: usize, item_ids: &[u32]) -> Histories {
     if !log.row_histories.is_empty() {
         return of_rows(log, length, item_ids);
+    }
+    if log.user_keys == [NO_USER] {
+        let ranges = vec![(0, 0); log.rows()];
+        return Histories { items: Vec::new(), times: Vec::new(), ranges };
     }
     let mut histories = Histories { items: Vec::new(), times: Vec::new(), ranges: Vec::with_capacity(log.rows()) };
     for user in log.user_ranges() {
@@ -103,6 +107,12 @@ mod tests {
         log.earlier[0].last_time = 0;
         let expected: [&[u32]; 6] = [&[1, 2, 3], &[2, 3, 10], &[2, 3, 10], &[10, 11, 12], &[10, 11, 12], &[]];
         assert_eq!(windows(&log, SplitRule::UserTemporal, &[Split::Train; 6], 3), expected);
+    }
+
+    #[test]
+    fn without_users_there_are_none() {
+        let log = Log { user_keys: vec![NO_USER.to_owned()], user: vec![0; 6], ..log() };
+        assert!(windows(&log, SplitRule::GlobalTemporal, &[Split::Train; 6], 2).iter().all(Vec::is_empty));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::lines::Fault;
 use crate::source_file::ColumnRule;
 
-/// Between the entries of a list, which becomes one text; nested lists are joined end to end.
+/// Behind each entry of a list, which becomes one text; nested lists are joined end to end.
 pub(crate) const LIST_SEPARATOR: char = '\u{1f}';
 
 /// The values of the keys that are asked for; empty where a key is absent or null.
@@ -81,7 +81,9 @@ fn python_text(value: &Python) -> String {
 }
 
 fn join(texts: impl Iterator<Item = String>) -> String {
-    texts.collect::<Vec<_>>().join(&LIST_SEPARATOR.to_string())
+    // The last entry of a list within is an entry of the whole.
+    let ended = |text: String| if text.ends_with(LIST_SEPARATOR) { text } else { format!("{text}{LIST_SEPARATOR}") };
+    texts.map(ended).collect()
 }
 
 #[cfg(test)]
@@ -99,7 +101,7 @@ mod tests {
         let line = r#"{"reviewerID": "AO94DHGC771SJ", "asin": "0528881469", "helpful": [0, 0], "reviewText": "We got this \"GPS\"", "overall": 5.0, "unixReviewTime": 1370131200}"#;
         let wanted = columns(&["asin", "overall", "unixReviewTime", "reviewText", "helpful", "style"]);
         let cells = json(line, &wanted).unwrap();
-        assert_eq!(cells, ["0528881469", "5.0", "1370131200", "We got this \"GPS\"", "0\u{1f}0", ""]);
+        assert_eq!(cells, ["0528881469", "5.0", "1370131200", "We got this \"GPS\"", "0\u{1f}0\u{1f}", ""]);
         for broken in ["", "[1]", "{\"asin\": \"x\"", "{} {}"] {
             assert!(json(broken, &wanted).unwrap_err().message.contains("not a JSON object"), "{broken}");
         }
@@ -111,7 +113,7 @@ mod tests {
         let cells = python(line, &columns(&["asin", "title", "categories", "brand", "price"])).unwrap();
         assert_eq!(
             cells,
-            ["0132793040", "Kelby's \"Training\"", "Electronics\u{1f}Computers & Accessories", "", "12.5"]
+            ["0132793040", "Kelby's \"Training\"", "Electronics\u{1f}Computers & Accessories\u{1f}", "", "12.5"]
         );
         assert!(python("['x']", &columns(&["asin"])).is_err());
         assert!(python("{'asin': ", &columns(&["asin"])).is_err());

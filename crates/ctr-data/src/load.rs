@@ -35,7 +35,11 @@ pub(crate) fn load_with(
     data_variable: Option<PathBuf>,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<Dataset, DataError> {
-    let config = &DatasetConfig { split: Some(config.split.unwrap_or(descriptor.default_split())), ..config.clone() };
+    let config = &DatasetConfig {
+        split: Some(config.split.unwrap_or(descriptor.default_split())),
+        negatives: config.negatives.or(descriptor.negatives),
+        ..config.clone()
+    };
     let name = &descriptor.name;
     let may_rate = descriptor.source.as_ref().is_some_and(|source| source.label.is_rating);
     if let (false, Some(threshold)) = (may_rate, config.positive_rating) {

@@ -35,9 +35,10 @@ pub(crate) struct Log {
 pub(crate) struct Column {
     pub name: String,
     pub codes: Codes,
-    /// Category by code; of a column of lists, its categories with [`LIST_SEPARATOR`] between them.
+    /// Category by code, or by value of [`Codes::Recent`]; of a column of lists, its categories with [`LIST_SEPARATOR`] between
+    /// them.
     pub dictionary: Vec<String>,
-    /// Whether rows have lists of categories.
+    /// Whether a code stands for a list of categories.
     pub is_list: bool,
 }
 
@@ -47,12 +48,41 @@ pub(crate) enum Codes {
     User(Vec<u32>),
     Item(Vec<u32>),
     Row(Vec<u32>),
-    /// Per row a window of `values`, which have `times`: what the row's user did last before it.
-    Recent {
-        values: Vec<u32>,
-        times: Arc<[i64]>,
-        ranges: Vec<(u32, u32)>,
-    },
+    /// What the row's user did last before it.
+    Recent(Recent),
+}
+
+/// Per row a window of values, which have times.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Recent {
+    pub values: Vec<u32>,
+    pub times: Arc<[i64]>,
+    /// Start and end, by row.
+    pub ranges: Vec<(u32, u32)>,
+}
+
+impl Recent {
+    /// Drops the values that no row sees.
+    pub fn compact(&mut self) {
+        let mut seen = vec![false; self.values.len()];
+        self.ranges.iter().for_each(|&(start, end)| seen[start as usize..end as usize].fill(true));
+        if seen.iter().all(|seen| *seen) {
+            return;
+        }
+        let mut kept = 0;
+        let mut new: Vec<u32> = Vec::with_capacity(seen.len() + 1);
+        for &seen in &seen {
+            new.push(kept);
+            kept += u32::from(seen);
+        }
+        new.push(kept);
+        for (start, end) in &mut self.ranges {
+            // An empty window may stand anywhere.
+            (*start, *end) = if start == end { (0, 0) } else { (new[*start as usize], new[*end as usize]) };
+        }
+        self.times = self.times.iter().zip(&seen).filter(|(_, seen)| **seen).map(|(time, _)| *time).collect();
+        retain(&mut self.values, &seen);
+    }
 }
 
 /// Items a user watched before the log starts, oldest first.
@@ -101,7 +131,7 @@ impl Log {
             Codes::User(codes) => codes[self.user[row] as usize],
             Codes::Item(codes) => codes[self.item[row] as usize],
             Codes::Row(codes) => codes[row],
-            Codes::Recent { .. } => row as u32,
+            Codes::Recent(_) => row as u32,
         }
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn facts(
         skipped_rows: origin.skipped_rows,
         sampling: origin.sampling,
         rows: rows as u64,
-        users: ranges.len() as u64,
+        users: if dataset.has_users() { ranges.len() as u64 } else { 0 },
         items: items as u64,
         items_listed: origin.items_listed.map(|listed| listed as u64),
         raw_positive_rate: origin.raw_positive_rate,
@@ -89,7 +89,7 @@ fn part_facts(dataset: &Dataset, split: Split) -> PartFacts {
     users.dedup();
     PartFacts {
         rows: rows().count() as u64,
-        users: users.len() as u64,
+        users: if dataset.has_users() { users.len() as u64 } else { 0 },
         positive_rate: rate(rows().map(|row| samples.label[row])),
         unknown_item_rate: unknown as f64 / rows().count() as f64,
     }

@@ -111,7 +111,7 @@ pub(crate) fn add(log: &mut Log, rule: &NegativeSampling) -> Result<(), DataErro
     for column in &mut log.columns {
         match &mut column.codes {
             Codes::Row(codes) => *codes = pick(codes, &copied),
-            Codes::Recent { ranges, .. } => *ranges = pick(ranges, &copied),
+            Codes::Recent(recent) => recent.ranges = pick(&recent.ranges, &copied),
             Codes::User(_) | Codes::Item(_) => {}
         }
     }

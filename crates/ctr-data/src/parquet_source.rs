@@ -10,6 +10,7 @@ use crate::DataError;
 use crate::bad_rows::BadRows;
 use crate::lines::push_cells;
 use crate::parquet::fault;
+use crate::read_table::AfterBlock;
 use crate::source_file::SourceFile;
 use crate::table::Table;
 
@@ -25,7 +26,7 @@ pub(crate) fn append(
     path: &Path,
     file: &SourceFile,
     bad_rows: &mut BadRows,
-    after_block: &mut dyn FnMut(&mut Table) -> Result<(), DataError>,
+    after_block: AfterBlock,
 ) -> Result<(), DataError> {
     let fault = |error: PolarsError| fault("read", path, error);
     let reader = || File::open(path).map(ParquetReader::new).map_err(DataError::io("read", path));
@@ -47,7 +48,7 @@ pub(crate) fn append(
                 bad_rows.skip(fault.at(path, line))?;
             }
         }
-        after_block(table)?;
+        after_block(table, bad_rows)?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! From a dataset's files to the canonical log.
 
+use std::path::PathBuf;
+
 use crate::bad_rows::BadRows;
 use crate::behaviors::Behaviors;
 use crate::categories::categories;
@@ -10,7 +12,7 @@ use crate::labels::labels;
 use crate::log::{Codes, Column, Earlier, Log, Origin, retain, runs};
 use crate::read_table::{append_file, read_table, stream_file};
 use crate::row_checks::RowChecks;
-use crate::source_file::ColumnType;
+use crate::source_file::{ColumnType, SourceFile, StandIn};
 use crate::source_layout::{BehaviorFile, EarlierFile, EntityFile, FieldRule, LogFile, Owner, Source};
 use crate::table::Table;
 use crate::values::Values;
@@ -67,21 +69,18 @@ pub(crate) fn read_log(config: &DatasetConfig, source: &Source, folder: &Folder)
         is_list: false,
     });
     for rule in &source.fields {
-        let (codes, dictionary) = match rule.of {
-            Owner::User => of_users.as_ref().map(|users| categories(rule, &users.table, &users.rows)),
-            Owner::Item => of_items.as_ref().map(|items| categories(rule, &items.table, &items.rows)),
-            Owner::Row => Some(categories(rule, &table, &order)),
-            Owner::Behavior => continue,
-        }
-        // The descriptor was checked for it.
-        .ok_or_else(|| table.descriptor_error(format!("field '{}' has no file", rule.name)))??;
-        let codes = match rule.of {
-            Owner::User => Codes::User(codes),
-            Owner::Item => Codes::Item(codes),
-            Owner::Row | Owner::Behavior => Codes::Row(codes),
+        // The descriptor was checked for it that each has its file.
+        let (made, codes): (_, fn(Vec<u32>) -> Codes) = match (rule.of, &of_users, &of_items) {
+            (Owner::User, Some(users), _) => (categories(rule, &users.table, &users.rows)?, Codes::User),
+            (Owner::Item, _, Some(items)) => (categories(rule, &items.table, &items.rows)?, Codes::Item),
+            (Owner::Row, ..) => (categories(rule, &table, &order)?, Codes::Row),
+            _ => continue,
         };
+        let (codes, dictionary) = (codes(made.0), made.1);
         log.columns.push(Column { name: rule.name.clone(), codes, dictionary, is_list: rule.transform.is_list() });
     }
+    // The largest of all files comes last, when nothing else is held.
+    drop(table);
     if let Some(file) = &source.behaviors {
         let columns = reader.behaviors(file, &users, &log)?;
         log.columns.extend(columns);
@@ -135,6 +134,22 @@ impl<'a> Reader<'a> {
         if self.bad_rows.may_skip() { of_owner.collect() } else { Vec::new() }
     }
 
+    /// Path of a file; nothing if it may be absent and is. What stands in for another file is warned of.
+    fn file(&mut self, file: &SourceFile) -> Result<Option<PathBuf>, DataError> {
+        let path = self.folder.file(file)?;
+        let is_stand_in = |stand_in: &&StandIn| path.as_ref().is_some_and(|path| path.ends_with(&stand_in.path));
+        if let Some(stand_in) = file.stand_in.as_ref().filter(is_stand_in) {
+            self.warnings.push(format!("{} stands in for {}: {}", stand_in.path, file.path, stand_in.warning));
+        }
+        Ok(path)
+    }
+
+    /// The same for a file that may not be absent.
+    fn required(&mut self, file: &SourceFile) -> Result<PathBuf, DataError> {
+        self.folder.required(file)?;
+        Ok(self.file(file)?.unwrap_or_default())
+    }
+
     /// All rows of the log, and the part of the published split of each; empty where there is none.
     fn log(&mut self, source: &Source) -> Result<(Table, Vec<Split>), DataError> {
         let log = &source.log;
@@ -144,12 +159,9 @@ impl<'a> Reader<'a> {
             Some(column) if self.bad_rows.may_skip() => Some((column.as_str(), item_type(&table, log)?, BETWEEN_ITEMS)),
             _ => None,
         };
-        let checks = RowChecks { needed, item_list, fields: self.checked_fields(Owner::Row) };
+        let checks = RowChecks { needed, item_list, fields: self.checked_fields(Owner::Row), of: None };
         for (part, file) in log.files() {
-            let path = self.folder.required(&file)?;
-            if let Some(stand_in) = file.stand_in.as_ref().filter(|stand_in| path.ends_with(&stand_in.path)) {
-                self.warnings.push(format!("{} stands in for {}: {}", stand_in.path, file.path, stand_in.warning));
-            }
+            let path = self.required(&file)?;
             append_file(&mut table, &path, &file, &checks, &mut self.bad_rows)?;
             if log.held_out.is_some() {
                 parts.resize(table.rows(), part);
@@ -159,8 +171,14 @@ impl<'a> Reader<'a> {
     }
 
     fn attributes(&mut self, file: &EntityFile, of: Owner, keys: &Keys) -> Result<Attributes, DataError> {
-        let checks = RowChecks { fields: self.checked_fields(of), ..RowChecks::default() };
-        let table = read_table(&self.folder.required(&file.file)?, &file.file, &checks, &mut self.bad_rows)?;
+        let checks = RowChecks {
+            needed: vec![&file.key],
+            fields: self.checked_fields(of),
+            of: Some((&file.key, keys)),
+            ..RowChecks::default()
+        };
+        let path = self.required(&file.file)?;
+        let table = read_table(&path, &file.file, &checks, &mut self.bad_rows)?;
         let column = table.column(&file.key)?;
         if !keys.are_of_type(column) {
             return Err(
@@ -177,9 +195,9 @@ impl<'a> Reader<'a> {
     }
 
     fn earlier(&mut self, file: &EarlierFile) -> Result<Option<EarlierRows>, DataError> {
-        let Some(path) = self.folder.file(&file.file)? else { return Ok(None) };
+        let Some(path) = self.file(&file.file)? else { return Ok(None) };
         let item_list = Some((file.items.as_str(), ColumnType::Int, char::is_whitespace as Between));
-        let checks = RowChecks { item_list, ..RowChecks::default() };
+        let checks = RowChecks { needed: vec![&file.user], item_list, ..RowChecks::default() };
         let table = read_table(&path, &file.file, &checks, &mut self.bad_rows)?;
         let items = ItemLists::read(&table, &file.items, ColumnType::Int, char::is_whitespace)?;
         let users = table.column(&file.user)?.clone();
@@ -188,10 +206,11 @@ impl<'a> Reader<'a> {
 
     /// A column for each field of behaviors; none where the file may be absent, and is.
     fn behaviors(&mut self, file: &BehaviorFile, users: &Keys, log: &Log) -> Result<Vec<Column>, DataError> {
-        let Some(path) = self.folder.file(&file.file)? else { return Ok(Vec::new()) };
+        let Some(path) = self.file(&file.file)? else { return Ok(Vec::new()) };
+        let checks = RowChecks { needed: vec![&file.user], ..RowChecks::default() };
         let rules = self.fields.iter().filter(|rule| rule.of == Owner::Behavior).collect();
         let mut behaviors = Behaviors::new(file, rules, users, log);
-        stream_file(&path, &file.file, &mut self.bad_rows, &mut |table| behaviors.append(table))?;
+        stream_file(&path, &file.file, &checks, &mut self.bad_rows, &mut |table| behaviors.append(table))?;
         Ok(behaviors.columns())
     }
 }

@@ -36,16 +36,22 @@ pub(crate) fn append_file(
     bad_rows: &mut BadRows,
 ) -> Result<(), DataError> {
     let before = table.rows();
-    append_blocks(table, path, file, bad_rows, &mut |_| Ok(()))?;
-    let faults = checks.faults(table, before..table.rows())?;
+    append_blocks(table, path, file, bad_rows, &mut |_, _| Ok(()))?;
+    leave_out(table, before, checks, bad_rows)?;
+    bad_rows.end_file(path, table.rows() - before)?;
+    if table.rows() == before {
+        return Err(DataError::EmptyFile { file: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// Leaves out the rows from `first` on that fail `checks`.
+fn leave_out(table: &mut Table, first: usize, checks: &RowChecks, bad_rows: &mut BadRows) -> Result<(), DataError> {
+    let faults = checks.faults(table, first..table.rows())?;
     if !faults.is_empty() {
         let rows: Vec<usize> = faults.keys().copied().collect();
         faults.into_values().try_for_each(|fault| bad_rows.skip(fault))?;
         table.remove(&rows);
-    }
-    bad_rows.end_file(path, table.rows() - before)?;
-    if table.rows() == before {
-        return Err(DataError::EmptyFile { file: path.to_owned() });
     }
     Ok(())
 }
@@ -54,11 +60,13 @@ pub(crate) fn append_file(
 pub(crate) fn stream_file(
     path: &Path,
     file: &SourceFile,
+    checks: &RowChecks,
     bad_rows: &mut BadRows,
     consume: &mut dyn FnMut(&Table) -> Result<(), DataError>,
 ) -> Result<(), DataError> {
     let (mut table, mut rows) = (Table::empty(file), 0);
-    append_blocks(&mut table, path, file, bad_rows, &mut |block| {
+    append_blocks(&mut table, path, file, bad_rows, &mut |block, bad_rows| {
+        leave_out(block, 0, checks, bad_rows)?;
         rows += block.rows();
         consume(block)?;
         *block = Table::empty(file);
@@ -69,7 +77,7 @@ pub(crate) fn stream_file(
 }
 
 /// What happens after each block that was appended to a table.
-type AfterBlock<'a> = &'a mut dyn FnMut(&mut Table) -> Result<(), DataError>;
+pub(crate) type AfterBlock<'a> = &'a mut dyn FnMut(&mut Table, &mut BadRows) -> Result<(), DataError>;
 
 fn append_blocks(
     table: &mut Table,
@@ -112,7 +120,7 @@ fn append_text(
             append_lines(table, path, line, block, file, &layout, bad_rows)?;
         }
         line += lines as u64;
-        after_block(table)?;
+        after_block(table, bad_rows)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::DataError;
 use crate::categories::faults;
 use crate::item_lists::{Between, first_fault};
+use crate::keys::{ABSENT, Keys};
 use crate::source_file::ColumnType;
 use crate::source_layout::FieldRule;
 use crate::table::Table;
@@ -20,6 +21,8 @@ pub(crate) struct RowChecks<'a> {
     pub item_list: Option<(&'a str, ColumnType, Between)>,
     /// Fields whose rule must be able to take the row's cells.
     pub fields: Vec<&'a FieldRule>,
+    /// Of a file of users or items the column of keys, and the log's: rows of others are not looked at.
+    pub of: Option<(&'a str, &'a Keys)>,
 }
 
 impl RowChecks<'_> {
@@ -39,8 +42,15 @@ impl RowChecks<'_> {
                 }
             }
         }
+        let rows: Vec<usize> = match self.of {
+            Some((column, keys)) if !self.fields.is_empty() => {
+                let known = keys.indices(table.column(column)?);
+                rows.filter(|&row| known[row] != ABSENT).collect()
+            }
+            _ => rows.collect(),
+        };
         for rule in &self.fields {
-            for (row, fault) in faults(rule, table, rows.clone())? {
+            for (row, fault) in faults(rule, table, &rows)? {
                 found.entry(row).or_insert(fault);
             }
         }

@@ -95,6 +95,8 @@ pub(crate) struct BehaviorFile {
     pub file: SourceFile,
     pub user: String,
     pub time: String,
+    /// That of the log, since the two are compared.
+    pub time_unit: String,
 }
 
 /// How one input field is made.

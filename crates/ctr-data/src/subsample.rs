@@ -39,7 +39,10 @@ pub(crate) fn users(log: &mut Log, users: usize, seed: u64) {
         match &mut column.codes {
             Codes::User(codes) => *codes = of_drawn(codes),
             Codes::Row(codes) => retain(codes, &kept),
-            Codes::Recent { ranges, .. } => retain(ranges, &kept),
+            Codes::Recent(recent) => {
+                retain(&mut recent.ranges, &kept);
+                recent.compact();
+            }
             Codes::Item(_) => {}
         }
     }

@@ -62,14 +62,18 @@ pub(crate) fn category(rule: &FieldRule, cells: &[&str]) -> Result<String, (usiz
         return Ok(joined(set, rule.max_values));
     }
     let cell = cells[0].trim();
-    if cell.is_empty() {
+    let text = cell.trim_end_matches(LIST_SEPARATOR);
+    if text.is_empty() {
         return Ok(MISSING.to_owned());
     }
     match rule.transform {
-        Transform::Text | Transform::Flags | Transform::Recent => Ok(cell.to_owned()),
+        Transform::Text | Transform::Flags | Transform::Recent => Ok(text.to_owned()),
         Transform::FirstCharacter => Ok(cell.chars().take(1).collect()),
         Transform::FirstListed => Ok(cell.split(',').next().unwrap_or(cell).trim().to_owned()),
-        Transform::LastListed => Ok(cell.rsplit(LIST_SEPARATOR).next().unwrap_or(cell).trim().to_owned()),
+        Transform::LastListed => {
+            let last = cell.rsplit(LIST_SEPARATOR).map(str::trim).find(|entry| !entry.is_empty());
+            Ok(last.unwrap_or(MISSING).to_owned())
+        }
         Transform::List if cell.contains(LIST_SEPARATOR) => Ok(joined(cell.split(LIST_SEPARATOR), rule.max_values)),
         Transform::List => Ok(joined(cell.split(rule.separator.as_deref().unwrap_or("|")), rule.max_values)),
         Transform::Bucket => {
@@ -174,7 +178,8 @@ mod tests {
             (Transform::LogBucket, "7", "3"),
             (Transform::LogBucket, "-2", "<0"),
             (Transform::Hundredths, "0.1251", "0.13"),
-            (Transform::LastListed, "Electronics\u{1f}Cables", "Cables"),
+            (Transform::LastListed, "Electronics\u{1f}Cables\u{1f}\u{1f}", "Cables"),
+            (Transform::Text, "Cables\u{1f}", "Cables"),
             (Transform::Hour, "2200", "22"),
             (Transform::Hour, "0", "0"),
         ] {
@@ -192,7 +197,8 @@ mod tests {
         assert_eq!(category(&flags, &["0", "0", "0"]).unwrap(), MISSING);
         let mut list = rule(Transform::List, &["tags"]);
         assert_eq!(category(&list, &["b| a|b||c"]).unwrap(), "b\u{1f}a\u{1f}c");
-        assert_eq!(category(&list, &["x\u{1f}y|z"]).unwrap(), "x\u{1f}y|z", "the list of a JSON file");
+        assert_eq!(category(&list, &["x\u{1f}y|z\u{1f}"]).unwrap(), "x\u{1f}y|z", "the list of a JSON file");
+        assert_eq!(category(&list, &["y|z\u{1f}"]).unwrap(), "y|z", "also of one entry");
         assert_eq!(category(&list, &["|"]).unwrap(), MISSING);
         list.separator = Some(",".to_owned());
         list.max_values = NonZeroUsize::new(2);

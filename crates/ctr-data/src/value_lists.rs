@@ -1,5 +1,8 @@
 //! Fields of which a sample may have several values, such as genres.
 
+/// Most values of a list: every sample of a batch is padded to the longest.
+pub(crate) const LONGEST_LIST: usize = 1000;
+
 /// The lists of one field; a sample's id in such a field is the index of its list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ValueLists {

@@ -92,6 +92,8 @@ pub fn verify(config: &DatasetConfig, progress: &dyn Fn(&str)) -> Result<Verific
                 None => false,
             };
             files.push(VerifiedFile { path, bytes, has_published_md5, differs_in_line_ends });
+        } else {
+            progress(&format!("{name}: {} is absent, which it may be", file.path));
         }
     }
     progress(&format!("{name}: reading {} files", files.len()));

@@ -4,7 +4,7 @@ use indexmap::IndexSet;
 
 use crate::Split;
 use crate::json_lines::LIST_SEPARATOR;
-use crate::log::{Codes, Column, Log};
+use crate::log::{Codes, Column, Log, Recent};
 
 /// Local ids of one column; 0 is unknown.
 pub(crate) struct Vocabulary {
@@ -25,8 +25,8 @@ pub(crate) enum LocalIds {
 
 /// Gives an id, in dictionary order, to every category that at least `min_count` training rows have.
 pub(crate) fn build(log: &Log, splits: &[Split], column: &Column, min_count: u32) -> Vocabulary {
-    if let Codes::Recent { values, ranges, .. } = &column.codes {
-        return of_windows(column, splits, values, ranges, min_count);
+    if let Codes::Recent(recent) = &column.codes {
+        return of_windows(column, splits, recent, min_count);
     }
     let mut rows_of_codes = vec![0u32; column.dictionary.len()];
     for (row, split) in splits.iter().enumerate() {
@@ -67,16 +67,22 @@ fn of_lists(column: &Column, rows_of_codes: &[u32], min_count: u32) -> Vocabular
     });
     Vocabulary { local: LocalIds::Lists(lists.collect()), size }
 }
-
-/// A category counts as often as training rows see it.
-fn of_windows(column: &Column, splits: &[Split], values: &[u32], ranges: &[(u32, u32)], min_count: u32) -> Vocabulary {
+fn of_windows(column: &Column, splits: &[Split], recent: &Recent, min_count: u32) -> Vocabulary {
+    let Recent { values, ranges, .. } = recent;
     let mut rows = vec![0u32; column.dictionary.len()];
     for ((start, end), _) in ranges.iter().zip(splits).filter(|(_, split)| **split == Split::Train) {
-        values[*start as usize..*end as usize].iter().for_each(|&value| rows[value as usize] += 1);
+        let window = &values[*start as usize..*end as usize];
+        distinct(window).for_each(|value| rows[value as usize] += 1);
     }
     let (ids, size) = numbered(&rows, min_count);
     let ids = values.iter().map(|&value| ids[value as usize]).collect();
     Vocabulary { local: LocalIds::Windows { ids, ranges: ranges.to_vec() }, size }
+}
+
+/// Each value of a short list once.
+pub(crate) fn distinct(list: &[u32]) -> impl Iterator<Item = u32> {
+    let is_first = |(at, value): &(usize, &u32)| !list[..*at].contains(value);
+    list.iter().enumerate().filter(is_first).map(|(_, value)| *value)
 }
 
 fn entries(list: &str) -> impl Iterator<Item = &str> {

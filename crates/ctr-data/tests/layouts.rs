@@ -76,6 +76,30 @@ fn movielens_10m() {
     assert_eq!(vocabulary(&dataset, "release_year"), 2);
 }
 
+/// Titles in ISO-8859-1, some of which hold the separator's colon.
+#[test]
+fn movielens_1m() {
+    let log: String = ratings().iter().map(|(u, i, r, t)| format!("{u}::{i}::{r}::{t}\r\n")).collect();
+    let users: String =
+        (1..5).map(|u| format!("{u}::{}::{}::{u}::0{u}55-1\n", ["F", "M"][u % 2], 18 + u % 2 * 7)).collect();
+    let movies: String =
+        (100..110).map(|m| format!("{m}::Caf\u{e9}: La{} (1995)::Drama|War\n", "::x".repeat(m % 2))).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("movielens-1m");
+    fs::create_dir(&place).unwrap();
+    let latin_1 = |text: &str| text.chars().map(|c| c as u8).collect::<Vec<u8>>();
+    for (name, text) in [("ratings.dat", log), ("users.dat", users), ("movies.dat", movies.replace("::x", ": x"))] {
+        write(&place.join(name), &latin_1(&text));
+    }
+    let mut config = default_config("movielens-1m").unwrap();
+    config.data_dir = Some(folder.path().to_owned());
+    config.cache_dir = folder.path().join("cache");
+    let dataset = load(&config, &|_| {}).unwrap();
+    assert_eq!(counts(&dataset), (4, 10, 40, 0.5));
+    let sizes = ["gender", "age", "occupation", "zip_region", "genres", "release_year"];
+    assert_eq!(sizes.map(|name| vocabulary(&dataset, name)), [3, 3, 5, 2, 3, 2]);
+}
+
 fn reviews() -> String {
     let line = |(u, i, r, t): &(u32, u32, u32, u32)| {
         format!(
@@ -247,6 +271,36 @@ fn kuairand_1k() {
     let dataset = load_files("kuairand-1k", &files, |_| {});
     assert_eq!(counts(&dataset), (4, 10, 40, 0.5));
     assert_eq!(vocabulary(&dataset, "tag"), 12, "12 on all videos, and a tag of its own on each");
+}
+
+/// One log, some of it twice, and what users watched before it.
+#[test]
+fn kuairand_pure() {
+    let mut log = "user_id,video_id,date,hourmin,time_ms,is_click,tab\n".to_owned();
+    for (user, item, rating, time) in ratings() {
+        let line = format!("{user},{item},20220422,{},165060000{time},{},1\n", 900 + time % 10, u32::from(rating == 5));
+        log += &line.repeat(if time == 1_003 { 2 } else { 1 });
+    }
+    let mut users = "user_id,user_active_degree,is_live_streamer,is_video_author,follow_user_num_range,fans_user_num_range,friend_user_num_range,register_days_range,onehot_feat0,onehot_feat1,onehot_feat2,onehot_feat4,onehot_feat6,onehot_feat7,onehot_feat8,onehot_feat9,onehot_feat10,onehot_feat11\n".to_owned();
+    (1..5).for_each(|user| {
+        users += &format!("{user},full_active,0,1,\"(10,50]\",\"[1,10)\",0,61-90,0,1,2,3,4,5,6,7,8,9\n")
+    });
+    let mut videos = "video_id,author_id,video_type,upload_type,video_duration,music_type,tag\n".to_owned();
+    (100..110).for_each(|video| videos += &format!("{video},7,NORMAL,ShortImport,,9.0,\n"));
+    let watched = "user_id,last_time_ms,watch_seq\n1,1650500000000,100 109 100\n".to_owned();
+    let files = [
+        ("log_standard_4_22_to_5_08_pure.csv", log),
+        ("user_features_pure.csv", users),
+        ("video_features_basic_pure.csv", videos),
+        ("user_history_until_0424.csv", watched),
+    ];
+    let dataset = load_files("kuairand-pure", &files, |_| {});
+    assert_eq!((counts(&dataset), dataset.facts.repeated_rows), ((4, 10, 40, 0.5), 4));
+    let item = dataset.fields[dataset.item_field].offset;
+    // Video 100 + k is the (k + 1)th item after the unknown one.
+    assert_eq!(dataset.history(0), [item + 1, item + 10, item + 1]);
+    assert!(dataset.history(dataset.samples_of(1).start).is_empty());
+    assert_eq!((vocabulary(&dataset, "tag"), vocabulary(&dataset, "duration")), (2, 2), "all missing");
 }
 
 /// Three parts as published; without a user column nothing belongs to a user.

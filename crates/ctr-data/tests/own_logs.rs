@@ -1,8 +1,9 @@
 //! Logs that a descriptor of the user's own describes.
 
+use std::collections::BTreeMap;
 use std::fs;
 
-use ctr_data::{BadRowRule, Dataset, DatasetConfig, SplitRule, load};
+use ctr_data::{BadRowRule, Dataset, DatasetConfig, NegativeDistribution, NegativeSampling, SplitRule, load};
 use polars::prelude::{Column, DataFrame, DataType, ParquetWriter};
 use tempfile::TempDir;
 
@@ -235,7 +236,7 @@ fn fields_with_several_values() {
     let dataset = own.load();
     assert_eq!((vocabulary(&dataset, "tags"), dataset.lookups_by_field()), (4, vec![1, 1]));
     for (list, expected) in [
-        ("transform = \"text\"\nseparator = \";\"", "only lists have a separator and max_values"),
+        ("transform = \"text\"\nseparator = \";\"", "only a list has a separator"),
         ("transform = \"list\"\nseparator = \"\"", "the separator of field 'tags' is empty"),
         ("transform = \"list\"\nmax_values = 0", "max_values"),
     ] {
@@ -357,6 +358,168 @@ transform = "age-band"
     ParquetWriter::new(file).finish(&mut DataFrame::new(600, columns).unwrap()).unwrap();
     own.config.bad_rows = BadRowRule::Skip;
     assert!(check(&own)[0].contains("line 18: column 'user': '' is missing"));
+}
+
+/// What users did beside a log of positives: seen with fewer users and drawn negatives as without, and the same from the
+/// cache.
+#[test]
+fn behaviors_of_ones_own() {
+    let text = r#"
+name = "mine"
+title = "Mine"
+[source.label]
+column = "bought"
+positive_at_least = 1.0
+[source.log]
+user = "user"
+item = "item"
+time = "time"
+time_unit = "seconds"
+[source.log.file]
+path = "log.csv"
+columns = [
+    { name = "user", type = "text" },
+    { name = "item", type = "int" },
+    { name = "time", type = "int" },
+    { name = "bought", type = "bit" },
+]
+[source.behaviors]
+user = "who"
+time = "at"
+time_unit = "seconds"
+[source.behaviors.file]
+path = "views.csv"
+columns = [{ name = "who", type = "text" }, { name = "at", type = "int" }, { name = "page", type = "text" }]
+[[source.fields]]
+name = "pages"
+of = "behavior"
+columns = ["page"]
+transform = "recent"
+max_values = 3
+[[source.fields]]
+name = "last_page"
+of = "behavior"
+columns = ["page"]
+transform = "recent"
+max_values = 1
+"#;
+    let mut own = OwnLog::new(text);
+    let log: String = (0..120).map(|at| format!("u{},{},{},1\n", at % 6, at % 23, 10 * at)).collect();
+    own.write("log.csv", &format!("user,item,time,bought\n{log}"));
+    let views: Vec<(u32, u32, u32)> = (0..600).rev().map(|at| (at * 7 % 8, 2 * at, at % 5)).collect();
+    let csv: String = views.iter().map(|(user, at, page)| format!("u{user},{at}, p{page}\n")).collect();
+    own.write("views.csv", &format!("who,at,page\n{csv}"));
+    own.config.max_users = Some(4);
+    own.config.negatives = Some(NegativeSampling { per_positive: 2, by: NegativeDistribution::Uniform, seed: 1 });
+    let dataset = own.load();
+    assert_eq!((dataset.facts.users, dataset.facts.rows), (4, 4 * 20 * 3));
+    let position = |name: &str| dataset.fields.iter().position(|field| field.name == name).unwrap();
+    let seen = |row: usize, field: usize| -> Vec<u32> {
+        let unknown = dataset.fields[field].offset;
+        dataset.lists[&field].get(dataset.sample_ids(row)[field]).iter().map(|id| id - unknown).collect()
+    };
+    let mut last_pages = BTreeMap::new();
+    for row in 0..dataset.len() {
+        let (user, time) = (&dataset.user_keys[dataset.samples.user[row] as usize], dataset.samples.time[row]);
+        let mut before: Vec<(u32, u32)> = views
+            .iter()
+            .filter(|(who, at, _)| *user == format!("u{who}") && i64::from(*at) < time)
+            .map(|&(_, at, page)| (at, page))
+            .collect();
+        before.sort_unstable();
+        // All five pages are in training: p0 is 1, and so on.
+        let pages: Vec<u32> = before.iter().map(|(_, page)| page + 1).collect();
+        assert_eq!(seen(row, position("pages")), &pages[pages.len().saturating_sub(3)..]);
+        // Not every page is the last one in training, so ids differ; each is one page all the same.
+        let last = seen(row, position("last_page"));
+        assert_eq!(last.len(), pages.len().min(1));
+        for (id, page) in last.into_iter().zip(pages.last()).filter(|(id, _)| *id > 0) {
+            assert_eq!(last_pages.entry(id).or_insert(*page), page);
+        }
+    }
+    assert!(last_pages.len() >= 3);
+    assert_eq!(own.load(), dataset, "from the cache");
+
+    own.write("views.csv", &format!("who,at,page\nu1,noon,p1\n{csv}"));
+    let message = own.message();
+    assert!(message.contains("views.csv: line 2: column 'at': 'noon' is not a whole number"), "{message}");
+    own.write("views.csv", &format!("who,at,page\n,5,p1\n{csv}"));
+    let message = own.message();
+    assert!(message.contains("views.csv: line 2: column 'who': '' is missing"), "{message}");
+    own.config.bad_rows = BadRowRule::Skip;
+    assert_eq!(own.load().facts.skipped_rows, 1);
+    for (from, to, expected) in [
+        (
+            "time_unit = \"seconds\"\n[source.behaviors.file]",
+            "time_unit = \"days\"\n[source.behaviors.file]",
+            "write both in one unit",
+        ),
+        ("user = \"user\"\n", "", "which need a log with users and times"),
+        ("max_values = 3", "max_values = 5000", "use at most 1000"),
+        ("max_values = 3\n", "", "needs max_values"),
+        ("[\"page\"]", "[\"pages\"]", "needs the column 'pages' of type text"),
+        (
+            "{ name = \"at\", type = \"int\" }",
+            "{ name = \"at\", type = \"text\" }",
+            "needs the column 'at' of type int",
+        ),
+    ] {
+        assert!(text.contains(from), "{from}");
+        own.describe(&text.replace(from, to));
+        let message = own.message();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+/// Rows keep their numbers from block to block.
+#[test]
+fn a_large_parquet_file_is_read_in_blocks() {
+    let text = "name = \"mine\"\ntitle = \"Mine\"\n[source.label]\ncolumn = \"click\"\npositive_at_least = 1.0\n[source.log]\nuser = \"user\"\nitem = \"item\"\ntime_unit = \"none\"\n[source.log.file]\npath = \"log.parquet\"\nformat = \"parquet\"\ncolumns = [{ name = \"user\", type = \"text\" }, { name = \"item\", type = \"int\" }, { name = \"click\", type = \"bit\" }]\n";
+    let mut own = OwnLog::new(text);
+    let rows = 300_000u32;
+    let user = |at: u32| if at == 280_000 { String::new() } else { format!("u{}", at % 1000) };
+    let columns = vec![
+        Column::new("user".into(), (0..rows).map(user).collect::<Vec<_>>()),
+        Column::new("item".into(), (0..rows).map(|at| at % 77).collect::<Vec<_>>()),
+        Column::new("click".into(), (0..rows).map(|at| at / 1000 % 2).collect::<Vec<_>>()),
+    ];
+    let file = fs::File::create(own.folder.path().join("log.parquet")).unwrap();
+    ParquetWriter::new(file).finish(&mut DataFrame::new(rows as usize, columns).unwrap()).unwrap();
+    let message = own.message();
+    assert!(message.contains("line 280001: column 'user': '' is missing"), "{message}");
+    own.config.bad_rows = BadRowRule::Skip;
+    let facts = own.load().facts;
+    assert_eq!((facts.rows, facts.users, facts.items, facts.skipped_rows), (299_999, 1000, 77, 1));
+    // 150 of 300 thousands of rows are positive; the row that is left out is not.
+    assert_eq!((facts.positive_rate * 299_999.0).round(), 150_000.0);
+}
+
+/// The example of docs/data.md, word for word.
+#[test]
+fn the_worked_example_works() {
+    let docs = include_str!("../../../docs/data.md");
+    let chapter = docs.split("## A log of your own").nth(1).expect("the chapter");
+    let example = chapter.split("```toml").nth(1).and_then(|text| text.split("```").next()).expect("the example");
+    let own = OwnLog::new(example);
+    let log: String = (0..200)
+        .map(|at| {
+            let (did, price) = (["view", "cart", "buy", "view"][at % 4], ["3.5", "NULL", "\\N", "120"][at % 4]);
+            format!("{price}\tphone\tshopper {}\t{at}\tthing {}\t{did}\n", at % 9, at % 21)
+        })
+        .collect();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, format!("price\tdevice\twho\twhen\twhat\tdid\n{log}").as_bytes()).unwrap();
+    fs::write(own.folder.path().join("march.tsv.gz"), gzip.finish().unwrap()).unwrap();
+    let things: Vec<String> = (0..21).map(|at| format!("thing {at}")).collect();
+    let brands: Vec<&str> = (0..21).map(|at| ["Acme", "Umbrella"][at % 2]).collect();
+    let items = vec![Column::new("id".into(), things), Column::new("brand".into(), brands)];
+    let file = fs::File::create(own.folder.path().join("items.parquet")).unwrap();
+    ParquetWriter::new(file).finish(&mut DataFrame::new(21, items).unwrap()).unwrap();
+    let dataset = own.load();
+    assert_eq!((dataset.facts.rows, dataset.facts.users, dataset.facts.items), (200, 9, 21));
+    assert_eq!(dataset.facts.positive_rate, 0.5);
+    // log2(1 + 3.5) and log2(1 + 120), and missing in two forms.
+    assert_eq!(["brand", "price", "device"].map(|name| vocabulary(&dataset, name)), [3, 4, 2]);
 }
 
 /// What polars would fill up, cut or shift is named with its line, whatever the other lines of the block are.

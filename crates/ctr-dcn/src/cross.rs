@@ -2,7 +2,9 @@
 
 use crate::Cross;
 use candle_core::{Result, Tensor};
-use ctr_nn::{Group, Initializer, Kind, Leaves, Linear, ParameterSpec};
+use ctr_nn::{
+    Crossed, DetachedParameter, DirectGradients, Group, Initializer, Kind, Leaves, Linear, ParameterSpec, VectorCross,
+};
 
 /// A stack of cross layers named `cross.0`, `cross.1`, …
 #[derive(Debug)]
@@ -38,12 +40,38 @@ impl CrossNetwork {
         layers.collect()
     }
 
-    /// `x_L^T readout` (`[R, B]`), for `x_0` `[R, B, features]` and `readout` `[R, features, 1]`.
+    /// `x_L^T readout` (`[R, B]`), for `x_0` `[R, B, features]` and `readout` `[R, at least features, 1]`, whose first
+    /// `features` rows count.
     pub fn logit(&self, x_0: &Tensor, readout: &Tensor, leaves: &Leaves) -> Result<Tensor> {
+        let rows = readout.narrow(1, 0, self.features)?;
         match self.kind {
-            Cross::Vector => self.vector_logit(x_0, readout, leaves),
-            Cross::Matrix => self.matrix_logit(x_0, readout, leaves),
+            Cross::Vector => {
+                let [weights, biases] = self.parts(leaves)?;
+                let cross = VectorCross { weights: &weights, biases: &biases, readout };
+                if cross.is_out_of_graph(x_0) {
+                    return Ok(cross.forward(x_0)?.logit);
+                }
+                self.vector_logit(x_0, &rows, leaves)
+            }
+            Cross::Matrix => self.matrix_logit(x_0, &rows, leaves),
         }
+    }
+
+    /// Weights and biases of the layers.
+    fn parts(&self, leaves: &Leaves) -> Result<[Vec<Tensor>; 2]> {
+        let part =
+            |part| (0..self.layers).map(|layer| leaves.get(&name(layer, part)).cloned()).collect::<Result<Vec<_>>>();
+        Ok([part("weight")?, part("bias")?])
+    }
+
+    /// The same for a node of the vector form that computes its own gradients: `x_0` is out of the graph.
+    pub fn detached(&self, x_0: &Tensor, readout: &Tensor, leaves: &Leaves) -> Result<DetachedCross> {
+        let part = |part| (0..self.layers).map(|layer| leaves.detached(&name(layer, part))).collect::<Result<Vec<_>>>();
+        let (weights, biases) = (part("weight")?, part("bias")?);
+        let values =
+            |parameters: &[DetachedParameter]| parameters.iter().map(|p| p.value().clone()).collect::<Vec<_>>();
+        let crossed = VectorCross { weights: &values(&weights), biases: &values(&biases), readout }.forward(x_0)?;
+        Ok(DetachedCross { crossed, weights, biases })
     }
 
     /// Every `x_l` of the vector form is `scale_l x_0 + shift_l`, with one `scale_l` per sample and one `shift_l` for
@@ -80,6 +108,26 @@ impl CrossNetwork {
             x = (x_0.mul(&linear.forward(&x, leaves)?)? + x)?;
         }
         x.matmul(&readout.contiguous()?)?.squeeze(2)
+    }
+}
+
+/// The layers' result, and what their backward needs.
+pub(crate) struct DetachedCross {
+    pub crossed: Crossed,
+    weights: Vec<DetachedParameter>,
+    biases: Vec<DetachedParameter>,
+}
+
+impl DetachedCross {
+    /// Adds the gradient of `x_0` to `sum`, leaves those of the layers with `direct`, and returns that of the readout's first
+    /// rows, `[R, features, 1]`.
+    pub fn backward(&self, grad: &Tensor, sum: &Tensor, direct: &DirectGradients) -> Result<Tensor> {
+        let gradients = self.crossed.backward(grad, sum)?;
+        let parameters = self.weights.iter().chain(&self.biases);
+        for (parameter, gradient) in parameters.zip(gradients.weights.into_iter().chain(gradients.biases)) {
+            direct.add(parameter, gradient)?;
+        }
+        Ok(gradients.readout)
     }
 }
 

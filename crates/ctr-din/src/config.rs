@@ -64,7 +64,7 @@ impl ModelConfig for DinConfig {
         if self.embedding_dim == 0 {
             return Err("embedding_dim is 0; it must be at least 1".into());
         }
-        if !(self.embedding_std.is_finite() && self.embedding_std >= 0.0) {
+        if !((self.embedding_std as f32).is_finite() && self.embedding_std >= 0.0) {
             return Err(format!("embedding_std is {}; it must be at least 0", self.embedding_std));
         }
         if self.attention_hidden_units.is_empty() || self.attention_hidden_units.contains(&0) {

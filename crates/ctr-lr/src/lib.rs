@@ -22,7 +22,7 @@ impl ModelConfig for LrConfig {
     const NAME: &'static str = "lr";
 
     fn build(&self, input: &ModelInput) -> std::result::Result<Box<dyn CtrModel>, String> {
-        if !(self.embedding_std.is_finite() && self.embedding_std >= 0.0) {
+        if !((self.embedding_std as f32).is_finite() && self.embedding_std >= 0.0) {
             return Err(format!("embedding_std is {}; it must be at least 0", self.embedding_std));
         }
         let embedding_std = self.embedding_std as f32;

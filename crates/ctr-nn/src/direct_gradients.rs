@@ -1,7 +1,7 @@
 //! Gradients that layers compute themselves, beside candle's graph.
 
 use crate::ops;
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +13,37 @@ pub struct DirectGradients {
     descent: Option<f32>,
 }
 
+/// A parameter out of the graph, for a node that computes its gradient itself.
+#[derive(Debug)]
+pub struct DetachedParameter {
+    /// Where a gradient is asked for.
+    name: Option<String>,
+    value: Tensor,
+}
+
+impl DetachedParameter {
+    /// The leaf `name`, which asks for a gradient if it is a variable.
+    ///
+    /// # Errors
+    /// If it is not contiguous: a step of descent on a copy would be lost.
+    pub(crate) fn new(name: &str, leaf: &Tensor) -> Result<Self> {
+        if !leaf.is_contiguous() {
+            bail!("`{name}` is not contiguous")
+        }
+        Ok(Self { name: leaf.is_variable().then(|| name.to_owned()), value: leaf.detach() })
+    }
+
+    /// Whether a gradient is asked for.
+    pub fn is_trained(&self) -> bool {
+        self.name.is_some()
+    }
+
+    /// Its value.
+    pub fn value(&self) -> &Tensor {
+        &self.value
+    }
+}
+
 impl DirectGradients {
     /// Takes a step of plain gradient descent with every gradient as soon as it is known, instead of collecting it.
     ///
@@ -21,26 +52,31 @@ impl DirectGradients {
         Self { descent: Some(learning_rate as f32), ..Self::default() }
     }
 
-    /// Adds to the gradient of a parameter.
-    pub(crate) fn add(&self, name: &str, parameter: &Tensor, grad: Tensor) -> Result<()> {
+    /// Adds to the gradient of a parameter; nothing happens if none is asked for.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn add(&self, parameter: &DetachedParameter, grad: Tensor) -> Result<()> {
+        let Some(name) = &parameter.name else { return Ok(()) };
         if let Some(learning_rate) = self.descent {
-            return ops::descend_by(parameter, &grad.contiguous()?, learning_rate);
+            return ops::descend_by(&parameter.value, &grad.contiguous()?, learning_rate);
         }
         let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
         let sum = match collected.remove(name) {
             Some(earlier) => (earlier + grad)?,
             None => grad,
         };
-        collected.insert(name.to_owned(), sum);
+        collected.insert(name.clone(), sum);
         Ok(())
     }
 
     /// Adds `input^T grad` to the gradient of a weight matrix `[R, in, out]`, for `input` `[R, B, in]` and `grad`
     /// `[R, B, out]`.
-    pub(crate) fn add_product(&self, name: &str, weight: &Tensor, input: &Tensor, grad: &Tensor) -> Result<()> {
-        match self.descent {
-            Some(learning_rate) => ops::descend(weight, input, grad, learning_rate),
-            None => self.add(name, weight, input.transpose(1, 2)?.matmul(grad)?),
+    pub(crate) fn add_product(&self, weight: &DetachedParameter, input: &Tensor, grad: &Tensor) -> Result<()> {
+        match (&weight.name, self.descent) {
+            (None, _) => Ok(()),
+            (Some(_), Some(learning_rate)) => ops::descend(&weight.value, input, grad, learning_rate),
+            (Some(_), None) => self.add(weight, input.transpose(1, 2)?.matmul(grad)?),
         }
     }
 

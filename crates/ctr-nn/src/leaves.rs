@@ -1,7 +1,7 @@
 //! The tensors that one forward pass reads its parameters from.
 
 use crate::ops::{self, Backward};
-use crate::{Batch, DirectGradients, TableLookUps};
+use crate::{Batch, DetachedParameter, DirectGradients, TableLookUps};
 use candle_core::{Result, Tensor, bail};
 use std::collections::BTreeMap;
 
@@ -31,6 +31,14 @@ impl Leaves {
         }
     }
 
+    /// The parameter of this name out of the graph, for a node that computes its gradient itself.
+    ///
+    /// # Errors
+    /// If there is none, or it is not contiguous.
+    pub fn detached(&self, name: &str) -> Result<DetachedParameter> {
+        DetachedParameter::new(name, self.get(name)?)
+    }
+
     /// All parameters in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.by_name.iter().map(|(name, tensor)| (name.as_str(), tensor))
@@ -43,7 +51,7 @@ impl Leaves {
     }
 
     /// Where layers may leave gradients, if anyone asked.
-    pub(crate) fn direct_gradients(&self) -> Option<&DirectGradients> {
+    pub fn direct_gradients(&self) -> Option<&DirectGradients> {
         self.direct.as_ref()
     }
 

@@ -29,15 +29,16 @@ pub use batch::{Batch, BatchLayout, FieldMeans};
 pub use checkpoint::{CheckpointError, load_tensors, save_tensors};
 pub use context::{Context, Mode, NormStatistics};
 pub use device::{DeviceChoice, DeviceError};
-pub use direct_gradients::DirectGradients;
+pub use direct_gradients::{DetachedParameter, DirectGradients};
 pub use field_slots::FieldSlots;
 pub use initializer::Initializer;
 pub use layers::{BatchNorm, DenseStack, DenseStep, Linear, Mlp, MlpConfig};
 pub use leaves::Leaves;
 pub use model::{CtrModel, ModelConfig, ModelInput};
 pub use ops::{
-    Backward, PADDING_ROW, Rows, add_fm_interaction_grad, bce_with_logits, bias_add, fm_interaction,
-    fm_interaction_grad, gather_rows_as_variable, interact_keys, repeat_as_variable, weighted_sum,
+    Backward, CrossGradients, Crossed, PADDING_ROW, Rows, VectorCross, add_fm_interaction_grad, bce_with_logits,
+    bias_add, fm_interaction, fm_interaction_grad, gather_rows_as_variable, interact_keys, repeat_as_variable,
+    weighted_sum,
 };
 pub use optimizer::{Algorithm, OptimizerConfig, Step};
 pub use parameters::{Group, Kind, ParameterSpec, Parameters};

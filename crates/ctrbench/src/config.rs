@@ -183,9 +183,9 @@ impl RunConfig {
     pub fn resolve(mut self) -> Result<Self> {
         ctr_data::check_name(&self.dataset.name).context("dataset.name")?;
         self.dataset.validate().context("dataset")?;
-        if self.dataset.split.is_none() {
-            self.dataset.split = ctr_data::default_config(&self.dataset.name).context("dataset.name")?.split;
-        }
+        let of_dataset = ctr_data::default_config(&self.dataset.name).context("dataset.name")?;
+        self.dataset.split = self.dataset.split.or(of_dataset.split);
+        self.dataset.negatives = self.dataset.negatives.or(of_dataset.negatives);
         self.training.validate().map_err(|message| anyhow!("training.{message}"))?;
         self.fine_tuning.validate().map_err(|message| anyhow!("fine_tuning.{message}"))?;
         self.planted_drift.validate().map_err(|message| anyhow!("planted_drift.{message}"))?;

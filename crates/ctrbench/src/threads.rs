@@ -11,11 +11,9 @@ const MOST_THREADS: usize = 1024;
 pub fn pool(threads: usize) -> Result<ThreadPool> {
     let threads = match threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
+        MOST_THREADS.. => bail!("threads is {threads}; use fewer than {MOST_THREADS}, or 0 for every core"),
         threads => threads,
     };
-    if threads > MOST_THREADS {
-        bail!("threads is {threads}; use at most {MOST_THREADS}, or 0 for every core");
-    }
     let built = ThreadPoolBuilder::new().num_threads(threads).build();
     built.context("the threads could not be started; try a smaller --threads")
 }

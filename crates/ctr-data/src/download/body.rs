@@ -1,13 +1,32 @@
 //! The body of an answer, read so that a server that falls silent is noticed.
 
+use std::fmt;
 use std::io::Read;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 /// Bytes read at a time, and how often more may wait to be written.
 const PART_BYTES: usize = 1 << 16;
 const WAITING_PARTS: usize = 8;
+
+/// Why a body stopped before its end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stop {
+    /// The connection was reset or closed.
+    Ended,
+    /// Nothing came for too long.
+    Silent,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stop::Ended => "the connection ended",
+            Stop::Silent => "the server fell silent",
+        })
+    }
+}
 
 /// Parts of a body as they come.
 pub(super) struct Parts {
@@ -39,11 +58,12 @@ impl Parts {
     /// The next bytes; none at the end.
     ///
     /// # Errors
-    /// If the connection was reset or closed, or nothing came for too long.
-    pub fn next(&self) -> Result<Vec<u8>, ()> {
+    /// Why there are no more.
+    pub fn next(&self) -> Result<Vec<u8>, Stop> {
         match self.parts.recv_timeout(self.patience) {
-            Ok(Ok(part)) => Ok(part),
-            Ok(Err(_)) | Err(_) => Err(()),
+            Ok(part) => part.map_err(|_| Stop::Ended),
+            Err(RecvTimeoutError::Timeout) => Err(Stop::Silent),
+            Err(RecvTimeoutError::Disconnected) => Err(Stop::Ended),
         }
     }
 }

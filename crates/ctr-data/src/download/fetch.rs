@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ureq::ResponseExt;
 
-use super::body::Parts;
+use super::body::{Parts, Stop};
 use crate::DataError;
 use crate::checksum::md5_of;
 use crate::descriptor::Download;
@@ -21,8 +21,8 @@ const BETWEEN_LINES: Duration = Duration::from_secs(5);
 /// How one attempt ended.
 enum Attempt {
     Whole,
-    /// The connection ended after so many bytes of the file.
-    Cut(u64),
+    /// So many bytes of the file came, and then it ended.
+    Cut(u64, Stop),
 }
 
 /// Fetches `file` to `path`, by way of `<path>.part`, which stays where an attempt ends early: a connection that ends, or on
@@ -45,12 +45,16 @@ pub(super) fn fetch(
     for attempt in 1.. {
         match fetch_rest(&agent, file, &part, patience, progress)? {
             Attempt::Whole => break,
-            Attempt::Cut(bytes) if attempt < ATTEMPTS => {
-                progress(&format!("{}: the connection ended after {bytes} bytes; going on from there", file.url));
+            Attempt::Cut(bytes, stop) if attempt < ATTEMPTS => {
+                progress(&format!("{}: {stop} after {bytes} bytes; asking again", file.url));
             }
-            Attempt::Cut(bytes) => {
-                let what = format!("the connection ended after {bytes} bytes, {ATTEMPTS} times");
-                return Err(fault(file, what, "run the command again: it goes on from there"));
+            Attempt::Cut(bytes, stop) => {
+                let what = format!("{stop} after {bytes} bytes, at the last of {ATTEMPTS} times");
+                return Err(fault(
+                    file,
+                    what,
+                    "run the command again: what came is kept and continued if the server can",
+                ));
             }
         }
     }
@@ -88,7 +92,9 @@ fn fetch_rest(
         fault(file, format!("no answer: {error}"), "check the network, or download it by hand from the home page")
     })?;
     let status = response.status().as_u16();
-    if let Some(host) = response.get_uri().host().filter(|host| !file.url.contains(&format!("//{host}"))) {
+    let official = file.url.parse::<ureq::http::Uri>().ok();
+    let official = official.as_ref().and_then(|uri| uri.host());
+    if let Some(host) = response.get_uri().host().filter(|host| official != Some(*host)) {
         progress(&format!("{}: the official server hands over to {host}", file.url));
     }
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -129,7 +135,10 @@ fn fetch_rest(
     let (mut bytes, mut said) = (start, Instant::now());
     loop {
         // What came is kept.
-        let Ok(came) = body.next() else { return Ok(Attempt::Cut(bytes)) };
+        let came = match body.next() {
+            Ok(came) => came,
+            Err(stop) => return Ok(Attempt::Cut(bytes, stop)),
+        };
         if came.is_empty() {
             break;
         }
@@ -141,7 +150,7 @@ fn fetch_rest(
             progress(&format!("{}: {}{of} MiB", file.url, bytes >> 20));
         }
     }
-    Ok(if length.is_some_and(|length| bytes < length) { Attempt::Cut(bytes) } else { Attempt::Whole })
+    Ok(if length.is_some_and(|length| bytes < length) { Attempt::Cut(bytes, Stop::Ended) } else { Attempt::Whole })
 }
 
 /// Begins again without what cannot be continued.

@@ -1,7 +1,7 @@
 //! A chain of linear layers and rectifiers as one node of candle's graph.
 
 use super::Linear;
-use crate::{Backward, DirectGradients, Leaves, ops};
+use crate::{Backward, DetachedParameter, DirectGradients, Leaves, ops};
 use candle_core::{Result, Tensor, bail};
 
 /// One step of the chain.
@@ -19,17 +19,11 @@ pub enum DenseStep<'a> {
 #[derive(Debug)]
 pub struct DenseStack<'a>(pub &'a [DenseStep<'a>]);
 
-/// A parameter of a step, out of the graph; its name where a gradient is asked for.
-struct Parameter {
-    name: Option<String>,
-    value: Tensor,
-}
-
 /// What the backward of a step needs.
 enum Done {
-    Linear { input: Tensor, weight: Parameter, bias: Option<Parameter> },
+    Linear { input: Tensor, weight: DetachedParameter, bias: Option<DetachedParameter> },
     Relu { output: Tensor },
-    Prelu { input: Tensor, alpha: Parameter },
+    Prelu { input: Tensor, alpha: DetachedParameter },
 }
 
 impl DenseStack<'_> {
@@ -72,7 +66,7 @@ impl DenseStack<'_> {
                     let weight = parameter(leaves, layer, "weight")?;
                     let bias = layer.bias.then(|| parameter(leaves, layer, "bias")).transpose()?;
                     let input = value;
-                    value = ops::affine(&input, &weight.value, bias.as_ref().map(|bias| &bias.value))?;
+                    value = ops::affine(&input, weight.value(), bias.as_ref().map(DetachedParameter::value))?;
                     done.push(Done::Linear { input, weight, bias });
                 }
                 DenseStep::Relu => {
@@ -85,7 +79,7 @@ impl DenseStack<'_> {
                 }
                 DenseStep::Prelu(layer) => {
                     let (input, alpha) = (value, parameter(leaves, layer, "alpha")?);
-                    value = ops::prelu(&input, &alpha.value)?;
+                    value = ops::prelu(&input, alpha.value())?;
                     done.push(Done::Prelu { input, alpha });
                 }
             }
@@ -95,15 +89,8 @@ impl DenseStack<'_> {
     }
 }
 
-fn parameter(leaves: &Leaves, layer: &Linear, part: &str) -> Result<Parameter> {
-    let name = format!("{}.{part}", layer.name);
-    let leaf = leaves.get(&name)?;
-    // A step of descent on a copy would be lost.
-    if !leaf.is_contiguous() {
-        bail!("`{name}` is not contiguous")
-    }
-    let value = leaf.detach();
-    Ok(Parameter { name: leaf.is_variable().then_some(name), value })
+fn parameter(leaves: &Leaves, layer: &Linear, part: &str) -> Result<DetachedParameter> {
+    leaves.detached(&format!("{}.{part}", layer.name))
 }
 
 /// From the gradient of the last step's output to that of the first one's input.
@@ -114,12 +101,10 @@ fn backward(done: &[Done], grad: &Tensor, direct: &DirectGradients) -> Result<Te
             Done::Linear { input, weight, bias } => {
                 let is_rectified = position > 0 && matches!(done[position - 1], Done::Relu { .. });
                 // Before the weight may take its step.
-                let of_input = ops::input_gradient(&grad, &weight.value, is_rectified.then_some(input))?;
-                if let Some(name) = &weight.name {
-                    direct.add_product(name, &weight.value, input, &grad)?;
-                }
-                if let Some(Parameter { name: Some(name), value }) = bias {
-                    direct.add(name, value, ops::sum_to_bias(&grad, value)?)?;
+                let of_input = ops::input_gradient(&grad, weight.value(), is_rectified.then_some(input))?;
+                direct.add_product(weight, input, &grad)?;
+                if let Some(bias) = bias.as_ref().filter(|bias| bias.is_trained()) {
+                    direct.add(bias, ops::sum_to_bias(&grad, bias.value())?)?;
                 }
                 of_input
             }
@@ -127,10 +112,8 @@ fn backward(done: &[Done], grad: &Tensor, direct: &DirectGradients) -> Result<Te
             Done::Relu { .. } if matches!(done.get(position + 1), Some(Done::Linear { .. })) => grad,
             Done::Relu { output } => ops::mask_positive(&grad, output)?,
             Done::Prelu { input, alpha } => {
-                let (of_input, of_alpha) = ops::prelu_backward(&grad, input, &alpha.value)?;
-                if let Some(name) = &alpha.name {
-                    direct.add(name, &alpha.value, of_alpha)?;
-                }
+                let (of_input, of_alpha) = ops::prelu_backward(&grad, input, alpha.value())?;
+                direct.add(alpha, of_alpha)?;
                 of_input
             }
         };

@@ -129,7 +129,7 @@ impl Mlp {
     }
 
     /// The layers as steps of a [`DenseStack`]; none where a layer needs more than a stack has.
-    fn steps(&self, context: &Context) -> Vec<DenseStep<'_>> {
+    pub fn steps(&self, context: &Context) -> Vec<DenseStep<'_>> {
         let drops = self.config.dropout > 0.0 && matches!(context.mode, Mode::Training(_));
         let rectifier: fn(&Linear) -> DenseStep<'_> = match self.config.activation {
             Activation::Relu => |_| DenseStep::Relu,

@@ -22,6 +22,7 @@ mod prelu;
 mod rows;
 mod sigmoid;
 mod standardize;
+mod vector_cross;
 mod weighted_sum;
 pub(crate) mod width;
 
@@ -45,6 +46,7 @@ pub(crate) use prelu::{prelu, prelu_backward};
 pub use rows::Rows;
 pub(crate) use sigmoid::sigmoid;
 pub(crate) use standardize::{moments, standardize};
+pub use vector_cross::{CrossGradients, Crossed, VectorCross};
 pub use weighted_sum::weighted_sum;
 
 use candle_core::{CpuStorage, Layout, Result, bail};

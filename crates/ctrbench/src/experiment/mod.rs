@@ -18,6 +18,7 @@ use ctr_data::Dataset;
 use ctr_nn::ModelInput;
 use ctr_personalize::{FineTuner, Method, Tasks, natural, planted_drift};
 use ctr_report::{RunFolder, RunRecord};
+use ctr_train::TrainError;
 use results::Results;
 use std::time::{Instant, SystemTime};
 
@@ -55,6 +56,10 @@ impl<'a> Experiment<'a> {
                 "{} names no users, so there is nobody whose samples a copy could be fine-tuned on: set protocols = [] to train and judge cloud models",
                 dataset.name
             );
+        }
+        let (samples, batch_size) = (dataset.facts.train.rows as usize, config.training.batch_size);
+        if samples < batch_size {
+            return Err(TrainError::SmallerThanBatch { samples, batch_size }.into());
         }
         Ok(())
     }
