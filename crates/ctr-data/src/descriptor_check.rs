@@ -21,6 +21,13 @@ pub(crate) fn check(source: &Source) -> Result<(), String> {
             TIME_UNITS[..5].join(", ")
         ));
     }
+    check_columns(source)?;
+    let mut names: Vec<&str> = source.fields.iter().map(|field| field.name.as_str()).collect();
+    names.push("item");
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(format!("two fields are called '{}' (item is one of ctrbench's own)", pair[0]));
+    }
     for file in [
         Some(&source.log.file),
         source.users.as_ref().map(|users| &users.file),
@@ -50,6 +57,44 @@ fn check_file(file: &SourceFile) -> Result<(), String> {
         return Err(format!("the separator of {} is '{}'; it must be ASCII text", file.path, file.separator));
     }
     Ok(())
+}
+
+/// Every column that is named is one that its file is read for.
+fn check_columns(source: &Source) -> Result<(), String> {
+    let log = &source.log;
+    let mut named: Vec<(String, &String, &SourceFile)> =
+        vec![("label.column".into(), &source.label.column, &log.file), ("log.item".into(), &log.item, &log.file)];
+    for (key, column) in [("log.user", &log.user), ("log.time", &log.time), ("log.history", &log.history)] {
+        named.extend(column.iter().map(|column| (key.into(), column, &log.file)));
+    }
+    named.extend(source.users.iter().map(|users| ("users.key".into(), &users.key, &users.file)));
+    named.extend(source.items.iter().map(|items| ("items.key".into(), &items.key, &items.file)));
+    if let Some(earlier) = &source.earlier {
+        let columns = [&earlier.user, &earlier.last_time, &earlier.items];
+        named.extend(columns.map(|column| ("earlier".into(), column, &earlier.file)));
+    }
+    if let Some(behaviors) = &source.behaviors {
+        named.push(("behaviors.user".into(), &behaviors.user, &behaviors.file));
+    }
+    for field in &source.fields {
+        let file = match field.of {
+            Owner::Row => Some(&log.file),
+            Owner::User => source.users.as_ref().map(|users| &users.file),
+            Owner::Item => source.items.as_ref().map(|items| &items.file),
+            Owner::Behavior => None,
+        };
+        let of_field = |file| field.columns.iter().map(move |column| (format!("field '{}'", field.name), column, file));
+        named.extend(file.into_iter().flat_map(of_field));
+    }
+    let is_unread =
+        |(_, column, file): &&(String, &String, &SourceFile)| !file.columns.iter().any(|c| c.name == **column);
+    match named.iter().find(is_unread) {
+        Some((key, column, file)) => Err(format!(
+            "{key} names the column '{column}', which is not read: add it to the columns of {}, or correct it",
+            file.path
+        )),
+        None => Ok(()),
+    }
 }
 
 fn check_behaviors(source: &Source, behaviors: &BehaviorFile) -> Result<(), String> {

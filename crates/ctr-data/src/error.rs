@@ -50,8 +50,19 @@ pub enum DataError {
         /// Where to get the dataset.
         home_page: String,
     },
+    /// A file of a descriptor of the user's own is absent.
+    #[error(
+        "{path} does not exist; the files of a descriptor of your own lie beside it, or in the folder DIR/{dataset} with \
+         --data-dir DIR"
+    )]
+    MissingOwnFile {
+        /// Name in the descriptor.
+        dataset: String,
+        /// Path looked at.
+        path: PathBuf,
+    },
     /// The header lacks a column.
-    #[error("{file}: line 1: no column '{column}' (found: {found}); put the official file there, which has it", file = file.display())]
+    #[error("{file}: line 1: no column '{column}' (found: {found}); put the official file there, which has it, or correct columns and separator in a descriptor of your own", file = file.display())]
     MissingColumn {
         /// File read.
         file: PathBuf,

@@ -4,6 +4,17 @@ use std::fmt;
 
 use crate::{Facts, PartFacts, grouped};
 
+/// Year of a time since 1970, to a day; nothing for units that no clock counts in.
+pub(crate) fn year_of(time: i64, unit: &str) -> Option<i64> {
+    let seconds = match unit {
+        "seconds" => time,
+        "milliseconds" => time / 1000,
+        _ => return None,
+    };
+    // Of the mean year of the calendar.
+    Some(1970 + seconds.div_euclid(31_556_952))
+}
+
 impl fmt::Display for Facts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let row = |f: &mut fmt::Formatter<'_>, name: &str, value: String| writeln!(f, "{name:<22}{value}");
@@ -28,7 +39,14 @@ impl fmt::Display for Facts {
         row(f, "positive rate", rates)?;
         let time = match self.time_unit.as_str() {
             "none" => "none: rows keep the order of the files".to_owned(),
-            unit => format!("{} to {} ({unit})", self.first_time, self.last_time),
+            unit => {
+                let years = [self.first_time, self.last_time].map(|time| year_of(time, unit));
+                let years = match years {
+                    [Some(first), Some(last)] => format!("; the years {first} to {last} if they are a clock's"),
+                    _ => String::new(),
+                };
+                format!("{} to {} ({unit}{years})", self.first_time, self.last_time)
+            }
         };
         row(f, "time", time)?;
         let empty = grouped(self.samples_without_history);

@@ -20,6 +20,7 @@ pub(crate) struct Folder {
     origin: &'static str,
     dataset: String,
     home_page: String,
+    is_own: bool,
 }
 
 impl Folder {
@@ -34,7 +35,7 @@ impl Folder {
     ) -> Result<Folder, DataError> {
         let (path, origin) = Folder::named(config, descriptor, variable)?;
         let (dataset, home_page) = (descriptor.name.clone(), descriptor.home_page.clone());
-        let folder = Folder { path, origin, dataset, home_page };
+        let folder = Folder { path, origin, dataset, home_page, is_own: descriptor.own_folder.is_some() };
         if folder.path.is_dir() { Ok(folder) } else { Err(folder.missing(&folder.path)) }
     }
 
@@ -92,6 +93,9 @@ impl Folder {
     }
 
     fn missing(&self, path: &Path) -> DataError {
+        if self.is_own {
+            return DataError::MissingOwnFile { dataset: self.dataset.clone(), path: path.to_owned() };
+        }
         DataError::MissingFile {
             dataset: self.dataset.clone(),
             path: path.to_owned(),

@@ -104,6 +104,9 @@ pub(crate) fn push_cells(cells: &[Cow<str>], file: &SourceFile, columns: &mut [V
 }
 
 fn delimited<'l>(line: &'l str, file: &SourceFile, layout: &Layout) -> Result<Vec<Cow<'l, str>>, Fault> {
+    if file.separator == "," && line.matches('"').count() % 2 == 1 {
+        return Err(Fault::of_line(line, "has a quote that does not end; a row is a line, also within quotes"));
+    }
     let cells = split(line, &file.separator);
     if cells.len() != layout.width {
         return Err(Fault::of_line(line, format!("has {} columns instead of {}", cells.len(), layout.width)));

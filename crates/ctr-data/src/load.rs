@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::cache::Cache;
 use crate::descriptor::Descriptor;
 use crate::encode::encode;
+use crate::facts_text::year_of;
 use crate::folder::{Folder, data_variable};
 use crate::log::Log;
 use crate::read_log::read_log;
@@ -75,6 +76,7 @@ pub(crate) fn load_with(
             progress(&format!("{name}: reading {} files", files.len()));
             let mut log = read_log(config, source, folder)?;
             warn_of_counts(descriptor, &mut log);
+            warn_of_times(source, &mut log);
             check_clock(config, source, &log.time)?;
             log
         }
@@ -84,9 +86,9 @@ pub(crate) fn load_with(
         }
     };
     draw(config, &mut log)?;
-    log.origin.warnings.iter().for_each(|warning| progress(&format!("warning: {warning}")));
     progress(&format!("{name}: encoding {} rows", log.rows()));
     let dataset = encode(config, descriptor, log)?;
+    dataset.facts.warnings.iter().for_each(|warning| progress(&format!("warning: {warning}")));
     // A full or read-only disk must not cost the run.
     match cache.write(&dataset) {
         Ok(()) => progress(&format!("{name}: cached in {}", cache.folder().display())),
@@ -112,14 +114,27 @@ fn draw(config: &DatasetConfig, log: &mut Log) -> Result<(), DataError> {
     Ok(())
 }
 
+/// Warns where the unit can hardly be that of the times: far in the future, or all within a moment after 1970.
+fn warn_of_times(source: &Source, log: &mut Log) {
+    let (unit, Some(&last)) = (&source.log.time_unit, log.time.iter().max()) else { return };
+    let Some(year) = year_of(last, unit) else { return };
+    if year > 2100 || (last > LARGEST_COUNTER && year < 1980) {
+        log.origin.warnings.push(format!("times reach {last}, in {unit} the year {year}: is time_unit right?"));
+    }
+}
+
+/// Times may be no more than an order.
+const LARGEST_COUNTER: i64 = 1_000_000_000;
+
 /// Warns where the counts are not those of the official files.
 fn warn_of_counts(descriptor: &Descriptor, log: &mut Log) {
     for count in counts(descriptor, log) {
         if let Some(published) = count.published.filter(|published| *published != count.found) {
-            log.origin.warnings.push(format!(
-                "{}: {} {}, but the official files hold {published}: is the download complete?",
-                descriptor.name, count.found, count.what
-            ));
+            let expects = match descriptor.own_folder {
+                Some(_) => format!("the descriptor expects {published}"),
+                None => format!("the official files hold {published}: is the download complete?"),
+            };
+            log.origin.warnings.push(format!("{}: {} {}, but {expects}", descriptor.name, count.found, count.what));
         }
     }
 }

@@ -70,14 +70,14 @@ pub(crate) fn read_log(config: &DatasetConfig, source: &Source, folder: &Folder)
     });
     for rule in &source.fields {
         // The descriptor was checked for it that each has its file.
-        let (made, codes): (_, fn(Vec<u32>) -> Codes) = match (rule.of, &of_users, &of_items) {
+        let ((codes, dictionary), of): (_, fn(Vec<u32>) -> Codes) = match (rule.of, &of_users, &of_items) {
             (Owner::User, Some(users), _) => (categories(rule, &users.table, &users.rows)?, Codes::User),
             (Owner::Item, _, Some(items)) => (categories(rule, &items.table, &items.rows)?, Codes::Item),
             (Owner::Row, ..) => (categories(rule, &table, &order)?, Codes::Row),
             _ => continue,
         };
-        let (codes, dictionary) = (codes(made.0), made.1);
-        log.columns.push(Column { name: rule.name.clone(), codes, dictionary, is_list: rule.transform.is_list() });
+        let (name, is_list) = (rule.name.clone(), rule.transform.is_list());
+        log.columns.push(Column { name, codes: of(codes), dictionary, is_list });
     }
     // The largest of all files comes last, when nothing else is held.
     drop(table);
@@ -191,6 +191,10 @@ impl<'a> Reader<'a> {
                 rows[key as usize] = row as u32;
             }
         }
+        if rows.iter().all(|&row| row == ABSENT) {
+            let what = "has none of the log's keys: are they written alike?";
+            self.warnings.push(format!("{}: column '{}' {what}", path.display(), file.key));
+        }
         Ok(Attributes { table, rows })
     }
 
@@ -211,7 +215,13 @@ impl<'a> Reader<'a> {
         let rules = self.fields.iter().filter(|rule| rule.of == Owner::Behavior).collect();
         let mut behaviors = Behaviors::new(file, rules, users, log);
         stream_file(&path, &file.file, &checks, &mut self.bad_rows, &mut |table| behaviors.append(table))?;
-        Ok(behaviors.columns())
+        let columns = behaviors.columns();
+        let is_empty = |column: &Column| matches!(&column.codes, Codes::Recent(recent) if recent.values.is_empty());
+        if columns.iter().all(is_empty) {
+            let what = "no row of the log has a behavior before it: are users and times written as there?";
+            self.warnings.push(format!("{}: {what}", path.display()));
+        }
+        Ok(columns)
     }
 }
 

@@ -58,9 +58,14 @@ impl RowChecks<'_> {
     }
 }
 
-/// Rows whose text is empty.
+/// Rows whose cell is empty.
 fn empty_cells(table: &Table, column: &str, rows: Range<usize>) -> Result<Vec<usize>, DataError> {
-    let Values::Text(values) = table.column(column)? else { return Ok(Vec::new()) };
-    let Some(empty) = values.distinct.get_index_of("") else { return Ok(Vec::new()) };
-    Ok(rows.filter(|&row| values.codes[row] as usize == empty).collect())
+    Ok(match table.column(column)? {
+        Values::Text(values) => match values.distinct.get_index_of("") {
+            Some(empty) => rows.filter(|&row| values.codes[row] as usize == empty).collect(),
+            None => Vec::new(),
+        },
+        Values::Number(values) => rows.filter(|&row| values[row].is_nan()).collect(),
+        Values::Int(_) => Vec::new(),
+    })
 }

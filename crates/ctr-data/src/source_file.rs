@@ -93,7 +93,7 @@ pub(crate) struct ColumnRule {
 pub(crate) enum ColumnType {
     /// A whole number.
     Int,
-    /// A finite number.
+    /// A finite number, or nothing.
     Number,
     /// 0 or 1.
     Bit,

@@ -102,7 +102,7 @@ impl Table {
         }
     }
 
-    /// A column of numbers, whole or not.
+    /// A column of numbers, whole or not; not a number where a cell is empty.
     pub fn numbers(&self, name: &str) -> Result<Cow<'_, [f64]>, DataError> {
         match self.column(name)? {
             Values::Int(values) => Ok(values.iter().map(|&value| value as f64).collect()),
@@ -123,6 +123,7 @@ impl Table {
     pub fn text(&self, name: &str, row: usize) -> Result<Cow<'_, str>, DataError> {
         Ok(match self.column(name)? {
             Values::Int(values) => Cow::Owned(values[row].to_string()),
+            Values::Number(values) if values[row].is_nan() => Cow::Borrowed(""),
             Values::Number(values) => Cow::Owned(values[row].to_string()),
             Values::Text(values) => Cow::Borrowed(values.get(row)),
         })

@@ -9,6 +9,7 @@ use crate::source_file::ColumnType;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Values {
     Int(Vec<i64>),
+    /// Not a number where the cell is empty.
     Number(Vec<f64>),
     Text(TextColumn),
 }
@@ -56,9 +57,13 @@ impl Values {
                 check_bit(kind, value)?;
                 values.push(value);
             }
-            Values::Number(values) => values.push(match text.trim().parse::<f64>() {
-                Ok(value) if value.is_finite() => value,
-                _ => return Err("is not a finite number"),
+            // Not a number: absent.
+            Values::Number(values) => values.push(match text.trim() {
+                "" => f64::NAN,
+                text => match text.parse::<f64>() {
+                    Ok(value) if value.is_finite() => value,
+                    _ => return Err("is not a finite number"),
+                },
             }),
             Values::Text(values) => values.push(text),
         }

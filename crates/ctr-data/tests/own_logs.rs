@@ -182,7 +182,7 @@ bounds = [10.0, 100.0]
         ("bounds = [10.0, 100.0]", "bounds = [100.0, 10.0]", "a bucket needs ascending bounds"),
         ("bounds = [10.0, 100.0]", "", "a bucket needs ascending bounds"),
         ("columns = [\"price\"]", "columns = [\"price\", \"click\"]", "needs one column"),
-        ("history = \"seen\"", "history = \"sene\"", "column 'sene' is not read"),
+        ("history = \"seen\"", "history = \"sene\"", "log.history names the column 'sene', which is not read"),
     ] {
         own.describe(&text.replace(from, to));
         let message = own.message();
@@ -471,6 +471,113 @@ max_values = 1
     }
 }
 
+/// What loads and can hardly be meant: a unit of another clock, a list that is none, files that match nothing. And a number may be
+/// absent.
+#[test]
+fn what_can_hardly_be_meant_is_warned_of() {
+    let text = r#"
+name = "mine"
+title = "Mine"
+[source.label]
+column = "click"
+positive_at_least = 1.0
+[source.log]
+user = "user"
+item = "item"
+time = "time"
+time_unit = "seconds"
+[source.log.file]
+path = "log.csv"
+missing = ["NULL"]
+columns = [
+    { name = "user", type = "text" },
+    { name = "item", type = "text" },
+    { name = "click", type = "number" },
+    { name = "time", type = "int" },
+    { name = "tags", type = "text" },
+    { name = "price", type = "number" },
+]
+[source.items]
+key = "id"
+[source.items.file]
+path = "items.csv"
+columns = [{ name = "id", type = "text" }, { name = "brand", type = "text" }]
+[source.behaviors]
+user = "user"
+time = "time"
+time_unit = "seconds"
+[source.behaviors.file]
+path = "views.csv"
+columns = [{ name = "user", type = "text" }, { name = "time", type = "int" }, { name = "page", type = "text" }]
+[[source.fields]]
+name = "tags"
+of = "row"
+columns = ["tags"]
+transform = "list"
+[[source.fields]]
+name = "price"
+of = "row"
+columns = ["price"]
+transform = "log-bucket"
+[[source.fields]]
+name = "brand"
+of = "item"
+columns = ["brand"]
+transform = "text"
+[[source.fields]]
+name = "pages"
+of = "behavior"
+columns = ["page"]
+transform = "recent"
+max_values = 3
+"#;
+    let own = OwnLog::new(text);
+    let write = |scale: i64, tags: &str, item: &str, viewer: &str| {
+        let row = |at: i64| {
+            let price = ["NULL", "", "3"][at as usize % 3];
+            format!("u{},i{},{},{},{tags},{price}\n", at % 4, at % 5, at % 2, (1_700_000_000 + at) * scale)
+        };
+        own.write("log.csv", &format!("user,item,click,time,tags,price\n{}", (0..80).map(row).collect::<String>()));
+        own.write("items.csv", &format!("id,brand\n{item}1,b\n"));
+        own.write("views.csv", &format!("user,time,page\n{viewer}1,1600000000,p\n"));
+    };
+    write(1, "a|b", "i", "u");
+    let dataset = own.load();
+    assert_eq!(dataset.facts.warnings, Vec::<String>::new());
+    assert_eq!(vocabulary(&dataset, "price"), 3, "2 and missing");
+    assert!(dataset.facts.to_string().contains("(seconds; the years 2023 to 2023 if they are a clock's)"));
+    for (scale, tags, item, viewer, expected) in [
+        (1000, "a|b", "i", "u", "in seconds the year 55840: is time_unit right?"),
+        (1, "a;b", "i", "u", "field 'tags' is a list, but no sample has several values"),
+        (1, "a|b", "0", "u", "items.csv: column 'id' has none of the log's keys"),
+        (1, "a|b", "i", "x", "views.csv: no row of the log has a behavior before it"),
+    ] {
+        write(scale, tags, item, viewer);
+        let warnings = own.load().facts.warnings;
+        assert!(warnings.len() == 1 && warnings[0].contains(expected), "{warnings:?}");
+    }
+    write(1, "a|b", "i", "u");
+    for (from, to, expected) in [
+        ("name = \"brand\"\nof", "name = \"tags\"\nof", "two fields are called 'tags'"),
+        ("name = \"brand\"\nof", "name = \"item\"\nof", "two fields are called 'item'"),
+        ("columns = [\"price\"]", "columns = [\"prize\"]", "field 'price' names the column 'prize', which is not read"),
+        ("column = \"click\"", "column = \"klick\"", "label.column names the column 'klick'"),
+        (
+            "path = \"views.csv\"",
+            "path = \"view.csv\"",
+            "view.csv does not exist; the files of a descriptor of your own lie beside it",
+        ),
+    ] {
+        assert!(text.contains(from), "{from}");
+        own.describe(&text.replace(from, to));
+        let message = own.message();
+        assert!(message.contains(expected), "{message}");
+    }
+    own.describe(text);
+    own.write("log.csv", "user,item,click,time,tags,price\nu1,i1,NULL,5,a,1\n");
+    assert!(own.message().contains("line 2: column 'click': '' is missing"));
+}
+
 /// Rows keep their numbers from block to block.
 #[test]
 fn a_large_parquet_file_is_read_in_blocks() {
@@ -547,6 +654,7 @@ fn odd_lines_are_named_and_keys_are_needed() {
         ("\n", "line 2: column '(whole line)': '' has 1 columns instead of 4"),
         (",i0,yes,x\n", "line 2: column 'user': '' is missing"),
         ("u0,i0,,x\n", "line 2: column 'click': '' is missing"),
+        ("u0,i0,\"yes,x\n", "has a quote that does not end"),
     ] {
         log(odd);
         let message = own.message();
@@ -556,7 +664,7 @@ fn odd_lines_are_named_and_keys_are_needed() {
     let users = "[source.users]\nkey = \"id\"\n[source.users.file]\npath = \"log.csv\"\ncolumns = [{ name = \"user\", type = \"text\" }]\n";
     let field = "[[source.fields]]\nname = \"age\"\nof = \"user\"\ncolumns = [\"age\"]\ntransform = \"text\"\n";
     for (columns, further, expected) in [
-        (columns.as_str(), users, "column 'id' is not read"),
+        (columns.as_str(), users, "users.key names the column 'id', which is not read"),
         (columns.as_str(), field, "field 'age' is of a user, but the source has no file of them"),
         ("", "", "log.csv needs columns"),
         (&format!("{columns}, {columns}"), "", "each with a name of its own"),
