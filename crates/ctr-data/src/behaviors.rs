@@ -10,7 +10,7 @@ use crate::keys::{ABSENT, Keys};
 use crate::log::{Codes, Column, Log, Recent, retain, runs};
 use crate::source_layout::{BehaviorFile, FieldRule};
 use crate::table::Table;
-use crate::transform::MISSING;
+use crate::transform::{MISSING, category};
 
 /// What is held of a file of behaviors before it is thinned out.
 const HELD_ROWS: usize = 1 << 25;
@@ -69,8 +69,9 @@ impl<'a> Behaviors<'a> {
             codes.extend(kept.iter().map(|&row| {
                 let code = &mut of_code[texts.codes[row] as usize];
                 if *code == ABSENT {
-                    let text = Some(texts.get(row).trim()).filter(|text| !text.is_empty()).unwrap_or(MISSING);
-                    *code = categories.insert_full(text.to_owned()).0 as u32;
+                    // A text can always be taken.
+                    let category = category(rule, &[texts.get(row)]).unwrap_or_else(|_| MISSING.to_owned());
+                    *code = categories.insert_full(category).0 as u32;
                 }
                 *code
             }));

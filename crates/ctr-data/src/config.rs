@@ -53,7 +53,7 @@ pub struct DatasetConfig {
     /// Keep only so many users, drawn by `split_seed`, with all their rows. Absent: all.
     #[serde(default)]
     pub max_users: Option<usize>,
-    /// How negatives are drawn; only for a source that has none. Absent: none are.
+    /// How negatives are drawn; only for a source that has none. Absent: as the descriptor says, which for most is not at all.
     #[serde(default)]
     pub negatives: Option<NegativeSampling>,
     /// The planted model; read only for `synthetic`.
@@ -111,6 +111,9 @@ fn default_history_length() -> usize {
     20
 }
 
+/// Most negatives of a positive.
+const MOST_NEGATIVES: u32 = 1000;
+
 /// Longest history that is admitted, items.
 const LONGEST_HISTORY: usize = 10_000;
 
@@ -166,8 +169,11 @@ impl DatasetConfig {
         if self.max_users == Some(0) {
             return Err(invalid("max_users", 0, "keep at least one user"));
         }
-        if let Some(NegativeSampling { per_positive: 0, .. }) = self.negatives {
-            return Err(invalid("negatives.per_positive", 0, "draw at least one, or leave negatives out"));
+        if let Some(NegativeSampling { per_positive, .. }) = self.negatives
+            && !(1..=MOST_NEGATIVES).contains(&per_positive)
+        {
+            let remedy = format!("draw 1 to {MOST_NEGATIVES}, or leave negatives out");
+            return Err(invalid("negatives.per_positive", per_positive, &remedy));
         }
         if self.history_length > LONGEST_HISTORY {
             let remedy = format!("use at most {LONGEST_HISTORY}: every sample of a batch is padded to it");

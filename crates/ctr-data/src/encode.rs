@@ -60,14 +60,6 @@ pub(crate) fn encode(config: &DatasetConfig, descriptor: &Descriptor, mut log: L
             return Err(invalid("max_values", format!("a list of {longest} values"), &remedy));
         }
     }
-    for (&field, lists) in &lists {
-        if lists.longest() == 1 && matches!(log.columns[field].codes, Codes::User(_) | Codes::Item(_) | Codes::Row(_)) {
-            let name = &fields[field].name;
-            log.origin
-                .warnings
-                .push(format!("field '{name}' is a list, but no sample has several values: is its separator right?"));
-        }
-    }
     let values: usize = lists.values().map(|lists| lists.ids().len()).sum();
     if u32::try_from(values).is_err() {
         return Err(invalid(

@@ -4,11 +4,14 @@ use std::fmt;
 
 use crate::{Facts, PartFacts, grouped};
 
-/// Year of a time since 1970, to a day; nothing for units that no clock counts in.
+/// Year of a time since 1970, to a day; nothing where there are no times.
 pub(crate) fn year_of(time: i64, unit: &str) -> Option<i64> {
     let seconds = match unit {
         "seconds" => time,
         "milliseconds" => time / 1000,
+        "minutes" => time.checked_mul(60)?,
+        "hours" => time.checked_mul(3_600)?,
+        "days" => time.checked_mul(86_400)?,
         _ => return None,
     };
     // Of the mean year of the calendar.
@@ -34,7 +37,9 @@ impl fmt::Display for Facts {
         let listed = self.items_listed.map(|listed| format!(" of {} listed", grouped(listed)));
         row(f, "items", grouped(self.items) + &listed.unwrap_or_default())?;
         let (raw, kept) = (grouped(self.users_with_20_raw_rows), grouped(self.users_with_20_rows));
-        row(f, "users with >= 20 rows", format!("{raw} in the log, {kept} after dropping repeats"))?;
+        if self.users > 0 {
+            row(f, "users with >= 20 rows", format!("{raw} in the log, {kept} after dropping repeats"))?;
+        }
         let rates = format!("{:.4} in the log, {:.4} of samples", self.raw_positive_rate, self.positive_rate);
         row(f, "positive rate", rates)?;
         let time = match self.time_unit.as_str() {
@@ -55,7 +60,9 @@ impl fmt::Display for Facts {
             row(f, "Bayes AUC on test", format!("{auc:.4}"))?;
         }
         self.fmt_parts(f)?;
-        self.fmt_local_ctr(f)?;
+        if self.users > 0 {
+            self.fmt_local_ctr(f)?;
+        }
         self.fmt_fields(f)?;
         writeln!(f, "\nsplit guard")?;
         for check in &self.guard {

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use crate::DataError;
-use crate::json_lines;
-use crate::source_file::{Format, SourceFile};
+use crate::json_lines::{self, LIST_SEPARATOR};
+use crate::source_file::{ColumnType, Format, SourceFile};
 use crate::values::Values;
 
 /// Why a line cannot be read.
@@ -65,7 +65,7 @@ impl Layout {
     /// # Errors
     /// [`DataError::MissingColumn`] if a column asked for is not among them.
     pub fn from_header(path: &Path, file: &SourceFile, header: &str) -> Result<Layout, DataError> {
-        let cells = split(header, &file.separator);
+        let cells = split(header, &file.separator).unwrap_or_default();
         let find = |name: &String| {
             cells.iter().position(|cell| cell == name).ok_or_else(|| DataError::MissingColumn {
                 file: path.to_owned(),
@@ -95,6 +95,8 @@ pub(crate) fn push_cells(cells: &[Cow<str>], file: &SourceFile, columns: &mut [V
     let rows = columns.first().map_or(0, Values::len);
     for (at, cell) in cells.iter().enumerate() {
         let (rule, cell) = (&file.columns[at], file.present(cell));
+        // A list of one entry is that entry, but where a list is asked for.
+        let cell = if rule.kind == ColumnType::Text { cell } else { cell.trim_end_matches(LIST_SEPARATOR) };
         if let Err(message) = columns[at].push(rule.kind, cell) {
             columns.iter_mut().for_each(|values| values.truncate(rows));
             return Err(Fault { column: rule.name.clone(), value: cell.to_owned(), message: message.to_owned() });
@@ -104,10 +106,9 @@ pub(crate) fn push_cells(cells: &[Cow<str>], file: &SourceFile, columns: &mut [V
 }
 
 fn delimited<'l>(line: &'l str, file: &SourceFile, layout: &Layout) -> Result<Vec<Cow<'l, str>>, Fault> {
-    if file.separator == "," && line.matches('"').count() % 2 == 1 {
+    let Some(cells) = split(line, &file.separator) else {
         return Err(Fault::of_line(line, "has a quote that does not end; a row is a line, also within quotes"));
-    }
-    let cells = split(line, &file.separator);
+    };
     if cells.len() != layout.width {
         return Err(Fault::of_line(line, format!("has {} columns instead of {}", cells.len(), layout.width)));
     }
@@ -128,10 +129,11 @@ fn libfm<'l>(line: &'l str, layout: &Layout) -> Result<Vec<Cow<'l, str>>, Fault>
     cells.iter().enumerate().map(cell).collect()
 }
 
-/// Cells of a line; a comma may be quoted, as in `"[100,1k)"`, and a quote inside quotes is doubled.
-fn split<'a>(line: &'a str, separator: &str) -> Vec<Cow<'a, str>> {
+/// Cells of a line; a comma may be quoted, as in `"[100,1k)"`, and a quote inside quotes is doubled. A quote that does not start
+/// its cell is one of its characters. Nothing if a quoted cell does not end.
+fn split<'a>(line: &'a str, separator: &str) -> Option<Vec<Cow<'a, str>>> {
     if separator != "," || !line.contains('"') {
-        return line.split(separator).map(Cow::Borrowed).collect();
+        return Some(line.split(separator).map(Cow::Borrowed).collect());
     }
     let mut cells = vec![String::new()];
     let mut quoted = false;
@@ -143,12 +145,13 @@ fn split<'a>(line: &'a str, separator: &str) -> Vec<Cow<'a, str>> {
                 characters.next();
                 cells[last].push('"');
             }
-            '"' => quoted = !quoted,
+            '"' if quoted => quoted = false,
+            '"' if cells[last].is_empty() => quoted = true,
             ',' if !quoted => cells.push(String::new()),
             _ => cells[last].push(character),
         }
     }
-    cells.into_iter().map(Cow::Owned).collect()
+    (!quoted).then(|| cells.into_iter().map(Cow::Owned).collect())
 }
 
 #[cfg(test)]
@@ -157,8 +160,10 @@ mod tests {
 
     #[test]
     fn quoted_commas_and_doubled_quotes_stay_in_their_cell() {
-        assert_eq!(split("1,\"[100,1k)\",\"a\"\"b\",", ","), ["1", "[100,1k)", "a\"b", ""]);
-        assert_eq!(split("1::Café::x", "::"), ["1", "Café", "x"]);
+        assert_eq!(split("1,\"[100,1k)\",\"a\"\"b\",", ",").unwrap(), ["1", "[100,1k)", "a\"b", ""]);
+        assert_eq!(split("1::Café::x", "::").unwrap(), ["1", "Café", "x"]);
+        assert_eq!(split("5\" pipe,TV 40\" black", ",").unwrap(), ["5\" pipe", "TV 40\" black"]);
+        assert_eq!(split("1,\"zz", ","), None);
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub(crate) fn load_with(
         negatives: config.negatives.or(descriptor.negatives),
         ..config.clone()
     };
+    config.validate()?;
     let name = &descriptor.name;
     let may_rate = descriptor.source.as_ref().is_some_and(|source| source.label.is_rating);
     if let (false, Some(threshold)) = (may_rate, config.positive_rating) {

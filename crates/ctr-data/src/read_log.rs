@@ -7,6 +7,7 @@ use crate::behaviors::Behaviors;
 use crate::categories::categories;
 use crate::folder::Folder;
 use crate::item_lists::{Between, ItemLists};
+use crate::json_lines::LIST_SEPARATOR;
 use crate::keys::{ABSENT, Keys};
 use crate::labels::labels;
 use crate::log::{Codes, Column, Earlier, Log, Origin, retain, runs};
@@ -15,6 +16,7 @@ use crate::row_checks::RowChecks;
 use crate::source_file::{ColumnType, SourceFile, StandIn};
 use crate::source_layout::{BehaviorFile, EarlierFile, EntityFile, FieldRule, LogFile, Owner, Source};
 use crate::table::Table;
+use crate::transform::Transform;
 use crate::values::Values;
 use crate::{DataError, DatasetConfig, NO_USER, Split};
 
@@ -77,6 +79,11 @@ pub(crate) fn read_log(config: &DatasetConfig, source: &Source, folder: &Folder)
             _ => continue,
         };
         let (name, is_list) = (rule.name.clone(), rule.transform.is_list());
+        let has_one_at_most = !dictionary.iter().any(|list| list.contains(LIST_SEPARATOR));
+        if rule.transform == Transform::List && has_one_at_most && rule.max_values.is_none_or(|most| most.get() > 1) {
+            let what = "is a list, but no sample has several values: is its separator right?";
+            reader.warnings.push(format!("field '{name}' {what}"));
+        }
         log.columns.push(Column { name, codes: of(codes), dictionary, is_list });
     }
     // The largest of all files comes last, when nothing else is held.
@@ -87,6 +94,10 @@ pub(crate) fn read_log(config: &DatasetConfig, source: &Source, folder: &Folder)
     }
     if let Some(earlier) = earlier {
         log.earlier = earlier.by_user(&users, &items);
+        if log.earlier.iter().all(|earlier| earlier.items.is_empty()) {
+            let what = "what users did before the log belongs to none of its users: are they written alike?";
+            reader.warnings.push(what.to_owned());
+        }
     }
     log.origin.skipped_rows = reader.bad_rows.skipped;
     log.origin.warnings = reader.warnings;

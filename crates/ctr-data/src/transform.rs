@@ -68,8 +68,8 @@ pub(crate) fn category(rule: &FieldRule, cells: &[&str]) -> Result<String, (usiz
     }
     match rule.transform {
         Transform::Text | Transform::Flags | Transform::Recent => Ok(text.to_owned()),
-        Transform::FirstCharacter => Ok(cell.chars().take(1).collect()),
-        Transform::FirstListed => Ok(cell.split(',').next().unwrap_or(cell).trim().to_owned()),
+        Transform::FirstCharacter => Ok(text.chars().take(1).collect()),
+        Transform::FirstListed => Ok(text.split(',').next().unwrap_or(text).trim().to_owned()),
         Transform::LastListed => {
             let last = cell.rsplit(LIST_SEPARATOR).map(str::trim).find(|entry| !entry.is_empty());
             Ok(last.unwrap_or(MISSING).to_owned())
@@ -77,15 +77,15 @@ pub(crate) fn category(rule: &FieldRule, cells: &[&str]) -> Result<String, (usiz
         Transform::List if cell.contains(LIST_SEPARATOR) => Ok(joined(cell.split(LIST_SEPARATOR), rule.max_values)),
         Transform::List => Ok(joined(cell.split(rule.separator.as_deref().unwrap_or("|")), rule.max_values)),
         Transform::Bucket => {
-            let bucket = number(cell).map(|value| rule.bounds.partition_point(|bound| *bound <= value));
+            let bucket = number(text).map(|value| rule.bounds.partition_point(|bound| *bound <= value));
             bucket.map(|bucket| bucket.to_string()).ok_or((0, "is not a number"))
         }
-        Transform::LogBucket => log_bucket(cell).ok_or((0, "is not a number")),
-        Transform::Hundredths => number(cell).map(|value| format!("{value:.2}")).ok_or((0, "is not a number")),
-        Transform::YearBucket => Ok(last_year(cell).map_or_else(|| MISSING.to_owned(), year_bucket)),
-        Transform::AgeBand => age_band(cell).ok_or((0, "is not an age in years")),
-        Transform::DurationBucket => duration_bucket(cell).ok_or((0, "is not a duration in milliseconds")),
-        Transform::Hour => hour(cell).ok_or((0, "is not a clock time between 0 and 2359")),
+        Transform::LogBucket => log_bucket(text).ok_or((0, "is not a number")),
+        Transform::Hundredths => number(text).map(|value| format!("{value:.2}")).ok_or((0, "is not a number")),
+        Transform::YearBucket => Ok(last_year(text).map_or_else(|| MISSING.to_owned(), year_bucket)),
+        Transform::AgeBand => age_band(text).ok_or((0, "is not an age in years")),
+        Transform::DurationBucket => duration_bucket(text).ok_or((0, "is not a duration in milliseconds")),
+        Transform::Hour => hour(text).ok_or((0, "is not a clock time between 0 and 2359")),
     }
 }
 
@@ -180,6 +180,8 @@ mod tests {
             (Transform::Hundredths, "0.1251", "0.13"),
             (Transform::LastListed, "Electronics\u{1f}Cables\u{1f}\u{1f}", "Cables"),
             (Transform::Text, "Cables\u{1f}", "Cables"),
+            (Transform::LogBucket, "7\u{1f}", "3"),
+            (Transform::FirstListed, "20\u{1f}", "20"),
             (Transform::Hour, "2200", "22"),
             (Transform::Hour, "0", "0"),
         ] {

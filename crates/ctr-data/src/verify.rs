@@ -11,7 +11,7 @@ use crate::descriptor::Descriptor;
 use crate::folder::{Folder, data_variable};
 use crate::log::Log;
 use crate::read_log::read_log;
-use crate::{DataError, DatasetConfig};
+use crate::{DataError, DatasetConfig, NO_USER};
 
 /// The files of a dataset, and their counts beside the published ones.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -115,7 +115,7 @@ pub(crate) fn counts(descriptor: &Descriptor, log: &Log) -> Vec<VerifiedCount> {
     let expected = descriptor.expected.clone().unwrap_or_default();
     let counts = [
         ("rows", Some(log.origin.raw_rows), expected.rows),
-        ("users", Some(log.user_keys.len()), expected.users),
+        ("users", Some(log.user_keys.len()).filter(|_| log.user_keys != [NO_USER]), expected.users),
         ("items", Some(log.items_with_rows()), expected.items),
         ("items listed", log.origin.items_listed, expected.items_listed),
     ];

@@ -79,7 +79,7 @@ fn of_windows(column: &Column, splits: &[Split], recent: &Recent, min_count: u32
     Vocabulary { local: LocalIds::Windows { ids, ranges: ranges.to_vec() }, size }
 }
 
-/// Each value of a short list once.
+/// Each value of a list once; by comparing each with those before, since lists are short.
 pub(crate) fn distinct(list: &[u32]) -> impl Iterator<Item = u32> {
     let is_first = |(at, value): &(usize, &u32)| !list[..*at].contains(value);
     list.iter().enumerate().filter(is_first).map(|(_, value)| *value)
