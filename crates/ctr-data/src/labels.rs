@@ -1,6 +1,7 @@
 //! Labels of the log's rows.
 
 use crate::config::invalid;
+use crate::json_lines::LIST_SEPARATOR;
 use crate::source_layout::LabelRule;
 use crate::table::Table;
 use crate::{DataError, DatasetConfig};
@@ -17,7 +18,9 @@ pub(crate) fn labels(config: &DatasetConfig, rule: &LabelRule, table: &Table) ->
         }
         let label = |row: usize| -> Result<u8, DataError> {
             let text = table.text(column, row)?;
-            Ok(u8::from(positives.iter().any(|positive| *positive == text)))
+            // A list of one entry in a JSON file is that entry.
+            let text = text.trim_end_matches(LIST_SEPARATOR);
+            Ok(u8::from(positives.iter().any(|positive| positive == text)))
         };
         let labels = (0..table.rows()).map(label).collect::<Result<_, _>>()?;
         return Ok((labels, format!("{column} is {}", positives.join(" or "))));
