@@ -10,7 +10,7 @@ use crate::descriptor::Descriptor;
 use crate::{BadRowRule, DataError, DatasetConfig, NegativeSampling, SyntheticConfig};
 
 /// Raised whenever the encoding or the cache's layout changes.
-const CACHE_VERSION: u32 = 4;
+const CACHE_VERSION: u32 = 5;
 
 /// The parts of a configuration that change the encoded dataset.
 #[derive(Serialize)]

@@ -131,6 +131,10 @@ fn draw_times(config: &SyntheticConfig, random: &mut ChaCha8Rng) -> Vec<i64> {
     let arrival = random.random_range(0..HORIZON_SECONDS / 2);
     let mut times: Vec<i64> = (0..rows).map(|_| random.random_range(arrival..HORIZON_SECONDS)).collect();
     times.sort_unstable();
+    // One impression at a time: two of one item in one second would be one impression twice.
+    for at in 1..times.len() {
+        times[at] = times[at].max(times[at - 1] + 1);
+    }
     times
 }
 
