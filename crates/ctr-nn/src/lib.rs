@@ -28,7 +28,7 @@ pub use activation::Activation;
 pub use batch::{Batch, BatchLayout, FieldMeans};
 pub use checkpoint::{CheckpointError, load_tensors, save_tensors};
 pub use context::{Context, Mode, NormStatistics};
-pub use device::{DeviceChoice, DeviceError};
+pub use device::{DeviceChoice, DeviceError, OpenedDevice};
 pub use direct_gradients::{DetachedParameter, DirectGradients};
 pub use field_slots::FieldSlots;
 pub use initializer::Initializer;

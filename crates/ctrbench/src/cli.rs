@@ -88,7 +88,7 @@ pub struct RunArgs {
     /// Run these seeds, as in --seeds 1,2,3.
     #[arg(long, value_delimiter = ',')]
     pub seeds: Option<Vec<u64>>,
-    /// Device: cpu, cuda, cuda:N (the ordinal) or metal.
+    /// Device: cpu, cuda, cuda:N (the ordinal), metal, or auto: the first of cuda:0, metal and cpu that is there.
     #[arg(long)]
     pub device: Option<String>,
     /// Threads; 0 takes every core. The results do not depend on it.

@@ -25,7 +25,7 @@ pub struct RunConfig {
     /// Where run folders are made.
     #[serde(default = "default_results_dir")]
     pub results_dir: PathBuf,
-    /// `cpu`, `cuda`, `cuda:<n>` or `metal`.
+    /// `auto`, `cpu`, `cuda`, `cuda:<n>` or `metal`; a run replaces `auto` by what it opened.
     #[serde(default = "default_device")]
     pub device: String,
     /// Threads; 0 takes every core.

@@ -310,7 +310,7 @@ fn wrong_configurations_name_the_key_and_the_remedy() {
         ("models=['a/b']", &["models lists `a/b`; use letters"]),
         ("dataset.test_fraction=1.5", &["test_fraction", "1.5"]),
         ("planted_drift.target_ctrs=[1.2]", &["target_ctrs holds 1.2; each must be in [0, 1]"]),
-        ("device=tpu", &["device `tpu` is not known; use cpu, cuda"]),
+        ("device=tpu", &["device `tpu` is not known; use auto, cpu, cuda"]),
         ("training.batch_size=100000", &["fewer than one batch of 100000; lower training.batch_size"]),
         ("training.optimizer.learning_rate=1e30", &["lower training.optimizer.learning_rate"]),
         ("fine_tuning.min_samples=5000", &["no user is left", "lower fine_tuning.min_samples (now 5000)"]),
@@ -338,6 +338,55 @@ fn a_syntax_error_names_the_line() {
 fn a_device_that_is_not_compiled_in_names_its_feature() {
     let folder = TempDir::new().expect("a folder");
     fails_with(tiny(folder.path()).args(["--device", "cuda"]), &["no CUDA support", "--features cuda"]);
+}
+
+/// Hides every GPU, so that a machine with one is as one without.
+#[cfg(feature = "cuda")]
+#[test]
+fn a_gpu_that_is_not_there_is_named_with_a_remedy() {
+    let folder = TempDir::new().expect("a folder");
+    fails_with(
+        tiny(folder.path()).args(["--device", "cuda"]).env("CUDA_VISIBLE_DEVICES", ""),
+        &["device cuda:0 cannot be opened: no NVIDIA ", "--device cpu"],
+    );
+    assert!(!folder.path().join("results").exists());
+}
+
+/// The fallback is told, is what the record names, and computes what the CPU computes.
+#[cfg(not(feature = "metal"))]
+#[test]
+fn auto_without_a_gpu_runs_on_the_cpu_and_gives_the_same_bytes() {
+    let folder = TempDir::new().expect("a folder");
+    let on = |device: &str| {
+        let output = tiny(folder.path())
+            .args(["--seed", "1", "--device", device])
+            .env("CUDA_VISIBLE_DEVICES", "")
+            .output()
+            .expect("it starts");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{stderr}");
+        stderr
+    };
+    let notice = "device auto: running on the CPU, since ";
+    assert!(!on("cpu").contains(notice));
+    let stderr = on("auto");
+    let why = if cfg!(feature = "cuda") { "cuda:0 cannot be opened: " } else { "neither CUDA nor Metal" };
+    assert!(stderr.contains(notice) && stderr.contains(why), "{stderr}");
+    let runs = runs(folder.path());
+    let same = |file: &str| fs::read(runs[0].join(file)).expect("readable") == fs::read(runs[1].join(file)).unwrap();
+    for file in ["users.parquet", "config.toml"] {
+        assert!(same(file), "{file} differs between cpu and auto");
+    }
+    assert_eq!(results(&runs[0]), results(&runs[1]));
+    let config = fs::read_to_string(runs[1].join("config.toml")).expect("readable");
+    assert!(config.contains("device = \"cpu\""), "{config}");
+    // Asked to print nothing else, it does not print the notice either.
+    let quiet = tiny(folder.path())
+        .args(["--quiet", "--seed", "1", "--device", "auto", "--set", "models=['lr']", "--set", "protocols=[]"])
+        .env("CUDA_VISIBLE_DEVICES", "")
+        .output()
+        .expect("it starts");
+    assert!(quiet.status.success() && quiet.stderr.is_empty(), "{}", String::from_utf8_lossy(&quiet.stderr));
 }
 
 #[test]

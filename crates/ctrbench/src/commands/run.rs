@@ -1,8 +1,15 @@
 //! `ctrbench run`.
 
 use super::{print, print_json};
-use crate::{cli::RunArgs, config::RunConfig, experiment::Experiment, progress::Progress, threads::pool};
+use crate::{
+    cli::RunArgs,
+    config::RunConfig,
+    experiment::Experiment,
+    progress::{Progress, write_line},
+    threads::pool,
+};
 use anyhow::Result;
+use ctr_nn::OpenedDevice;
 use ctr_report::{RunFolder, RunRecord, table};
 use std::{path::Path, time::SystemTime};
 
@@ -30,8 +37,13 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if let (Some(_), Some(data_dir)) = (&args.resume, &args.config.data_dir) {
         config.dataset.data_dir = Some(data_dir.clone());
     }
-    let config = config.resolve()?;
-    let device = config.device()?.open()?;
+    let mut config = config.resolve()?;
+    let OpenedDevice { choice, device, notice } = config.device()?.open()?;
+    // What is written down is what the run ran on, never `auto`; a resumed run goes on there.
+    config.device = choice.to_string();
+    if let Some(notice) = notice.filter(|_| !args.output.quiet) {
+        write_line(&notice);
+    }
     let pool = pool(config.threads)?;
     let started = SystemTime::now();
     let record = pool.install(|| -> Result<_> {
