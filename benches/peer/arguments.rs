@@ -1,6 +1,7 @@
 //! The command line.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ctr_nn::DeviceChoice;
 use std::path::PathBuf;
 
 /// Our half of the comparison with PyTorch.
@@ -12,6 +13,9 @@ pub struct Arguments {
     /// Folder for what the other half reads.
     #[arg(long)]
     pub export: PathBuf,
+    /// Device of training and fine-tuning: cpu, cuda, cuda:N or metal.
+    #[arg(long, global = true, default_value = "cpu")]
+    pub device: DeviceChoice,
     #[command(subcommand)]
     pub job: Job,
 }
@@ -19,25 +23,10 @@ pub struct Arguments {
 /// What is compared.
 #[derive(Debug, Subcommand)]
 pub enum Job {
-    /// Steps of cloud training with batch 4096.
-    Training {
-        model: Model,
-        /// Table rows.
-        #[arg(long)]
-        vocabulary: u32,
-        /// Steps of one round.
-        #[arg(long)]
-        steps: usize,
-    },
+    /// Steps of cloud training.
+    Training(TrainingArguments),
     /// Every user's copy fine-tuned and its samples ranked.
-    FineTuning {
-        model: Model,
-        #[arg(long)]
-        users: u32,
-        /// Users of one batched pass; the engine's default where absent.
-        #[arg(long)]
-        chunk_users: Option<usize>,
-    },
+    FineTuning(FineTuningArguments),
     /// One request: a user's copy scores candidates.
     Inference {
         model: Model,
@@ -62,6 +51,46 @@ pub enum Job {
         #[arg(long)]
         data_dir: PathBuf,
     },
+}
+
+/// Cloud training on uniform samples.
+#[derive(Debug, Args)]
+pub struct TrainingArguments {
+    pub model: Model,
+    /// Table rows.
+    #[arg(long)]
+    pub vocabulary: u32,
+    /// Steps of one round.
+    #[arg(long)]
+    pub steps: usize,
+    #[arg(long, default_value_t = 4096)]
+    pub batch_size: usize,
+    /// Samples that are scored after the epoch.
+    #[arg(long, default_value_t = 4096)]
+    pub held_out: usize,
+    /// Leave out the dense rule, which takes long with a large table.
+    #[arg(long)]
+    pub touched_only: bool,
+}
+
+/// Fine-tuning of synthetic users.
+#[derive(Debug, Args)]
+pub struct FineTuningArguments {
+    pub model: Model,
+    #[arg(long)]
+    pub users: u32,
+    /// Users of one batched pass; the engine's default where absent.
+    #[arg(long)]
+    pub chunk_users: Option<usize>,
+    /// Users of one batched pass that each round times as well.
+    #[arg(long, value_delimiter = ',')]
+    pub other_chunks: Vec<usize>,
+    /// Epochs of the cloud model.
+    #[arg(long, default_value_t = 2)]
+    pub cloud_epochs: usize,
+    /// Folder of dataset and cloud weights, used where it holds them and filled where not; the export folder where absent.
+    #[arg(long)]
+    pub cloud: Option<PathBuf>,
 }
 
 /// The models.

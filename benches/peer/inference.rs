@@ -14,9 +14,9 @@ const REQUESTS: usize = 500;
 /// One round scores 500 requests of `candidates` candidates, one after the other, with one user's copy. A request's
 /// candidates are test samples of many users, under the user's own history.
 pub fn run(model: Model, candidates: usize, export: &Path) -> Result<()> {
-    let cloud = Cloud::new(model, 256, export)?;
-    let config = FineTuningConfig::default();
     let device = Device::Cpu;
+    let cloud = Cloud::new(model, 256, 2, &device, export)?;
+    let config = FineTuningConfig::default();
     let tuner = FineTuner::new(&*cloud.structure, &cloud.parameters, &cloud.logits, &cloud.dataset, &config, &device);
     let task = cloud.tasks.users.first().context("no user to fine-tune")?;
     let user_model = tuner.user_model(task, &Method::parse("none")?, 1)?;

@@ -24,15 +24,16 @@ use ctrbench_benches as _;
 fn main() -> Result<()> {
     // SAFETY: no other thread exists yet; see `ctrbench`'s own main.
     unsafe { std::env::set_var("RAYON_NUM_THREADS", "1") };
-    let Arguments { threads, export, job } = Arguments::parse();
+    let Arguments { threads, export, device, job } = Arguments::parse();
+    let device = device.open()?.device;
     std::fs::create_dir_all(&export).with_context(|| format!("{} cannot be made", export.display()))?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     pool.install(|| match job {
-        Job::Training { model, vocabulary, steps } => training::run(model, vocabulary, steps, &export),
-        Job::FineTuning { model, users, chunk_users } => fine_tuning::run(model, users, chunk_users, &export),
+        Job::Training(arguments) => training::run(&arguments, &device, &export),
+        Job::FineTuning(arguments) => fine_tuning::run(&arguments, &device, &export),
         Job::Inference { model, candidates } => inference::run(model, candidates, &export),
         Job::Metrics { predictions } => metrics::run(predictions, &export),
         Job::Loading { data_dir } => loading::run(&data_dir, &export),
-        Job::Quality { model, epochs, data_dir } => quality::run(model, epochs, &data_dir, &export),
+        Job::Quality { model, epochs, data_dir } => quality::run(model, epochs, &data_dir, &device, &export),
     })
 }

@@ -13,7 +13,7 @@ const HISTORY_LENGTH: usize = 20;
 
 /// One round is the next seed on MovieLens-1M: `epochs` epochs by the row-sparse rule and by the dense one from the same
 /// weights, whose validation AUC it answers. What the other half needs for the same seed is written before.
-pub fn run(model: Model, epochs: usize, data_dir: &Path, export: &Path) -> Result<()> {
+pub fn run(model: Model, epochs: usize, data_dir: &Path, device: &Device, export: &Path) -> Result<()> {
     let mut config = DatasetConfig::new("movielens-1m");
     config.data_dir = Some(data_dir.to_owned());
     config.cache_dir = export.join("cache");
@@ -46,8 +46,7 @@ pub fn run(model: Model, epochs: usize, data_dir: &Path, export: &Path) -> Resul
         std::fs::write(export.join("order.u32"), bytes)?;
         let auc = |embedding_update| {
             let config = TrainingConfig { embedding_update, ..training.clone() };
-            let trained =
-                train(&*structure, sizes::name(model), &dataset, &config, seed, &Device::Cpu, None, &mut |_| {})?;
+            let trained = train(&*structure, sizes::name(model), &dataset, &config, seed, device, None, &mut |_| {})?;
             Ok::<_, anyhow::Error>(trained.report.epochs[epochs - 1].validation)
         };
         Ok(json!({
