@@ -23,6 +23,13 @@ peers data_dir="":
     cargo build --release --workspace
     target/peers/bin/python peers/compare.py {{ if data_dir == "" { "" } else { "--data-dir " + quote(data_dir) } }}
 
+# Device tests, and ctrbench beside PyTorch on this machine's NVIDIA GPU (peers/README.md); options as --quick. PYTHON names
+# an interpreter that has PyTorch already.
+gpu *options:
+    scripts/cuda-build.sh tests
+    [ -n "${PYTHON:-}" ] || { python3 -m venv target/peers && target/peers/bin/pip install --quiet -r peers/requirements.txt; }
+    PYTHON="${PYTHON:-target/peers/bin/python}" peers/gpu.sh "${CARGO_TARGET_DIR:-target/cuda}/release" {{ options }}
+
 # MovieLens-1M; data_dir holds the subfolder movielens-1m.
 movielens data_dir:
     cargo run --release -- run configs/movielens-1m.toml --data-dir {{ quote(data_dir) }}

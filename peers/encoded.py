@@ -18,7 +18,7 @@ class Encoded:
     A look-up is a field's, or one of several values of a field; then `weights` [samples, look-ups] make their mean.
     """
 
-    def __init__(self, folder, with_history):
+    def __init__(self, folder, with_history, device="cpu"):
         folder = pathlib.Path(folder)
         header = tomllib.loads((folder / "dataset.toml").read_text())
         table = pd.read_parquet(folder / "samples.parquet")
@@ -36,6 +36,9 @@ class Encoded:
             seen = place < end[:, None]
             self.history = torch.from_numpy(np.where(seen, items[np.minimum(place, len(items) - 1)], 0))
             self.mask = torch.from_numpy(seen.astype(np.float32))
+        for name, value in vars(self).items():
+            if isinstance(value, torch.Tensor):
+                setattr(self, name, value.to(device))
 
     def _set_ids(self, columns, lists, values):
         ids, weights, field_of = [], [], []

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch.func import grad, vmap
 
+from device import autocast, synchronize
 from encoded import Encoded
 from models import TABLES, Model, load_parameters
 
@@ -25,23 +26,20 @@ EXCUSED = 3.0
 class Users:
     """What each user's copy sees, in order, and what ctrbench's copy answered."""
 
-    def __init__(self, folder, model, ready):
-        folder = pathlib.Path(folder)
-        self.data = Encoded(folder, model == "din")
+    def __init__(self, folder, model, ready, device="cpu", precision="float32"):
+        folder, cloud = pathlib.Path(folder), pathlib.Path(ready["cloud"])
+        self.device, self.precision, self.name = device, precision, model
+        self.data = Encoded(cloud, model == "din", device)
         self.model = Model(model, self.data.item_field)
-        self.cloud = load_parameters(folder / "initial.safetensors")
+        self.cloud = load_parameters(cloud / "initial.safetensors", device)
         self.rate, self.batch_size = ready["learning_rate"], ready["batch_size"]
         tasks = load_file(folder / "tasks.safetensors")
-        column = lambda name: tasks[name].long()
-        local, starts = column("local"), column("local_offsets")
-        judged, ends = column("judged"), column("judged_offsets")
-        self.local = [local[a:b] for a, b in zip(starts[:-1], starts[1:])]
-        self.judged = [judged[a:b] for a, b in zip(ends[:-1], ends[1:])]
-        expected = tasks["expected_logits"]
-        self.expected = [expected[a:b] for a, b in zip(ends[:-1], ends[1:])]
+        sizes = {name: tasks[f"{name}_offsets"].long().diff().tolist() for name in ("local", "judged")}
+        self.local, self.judged = (tasks[name].long().to(device).split(sizes[name]) for name in ("local", "judged"))
+        self.expected = tasks["expected_logits"].split(sizes["judged"])
 
     def difference(self, users, logits):
-        return torch.cat([(a - self.expected[user]).abs() for user, a in zip(users, logits)]).max().item()
+        return torch.cat([(a.cpu() - self.expected[user]).abs() for user, a in zip(users, logits)]).max().item()
 
 
 class Loop:
@@ -56,7 +54,8 @@ class Loop:
         optimizer = torch.optim.SGD(parameters.values(), lr=self.users.rate)
         data, model = self.users.data, self.users.model
         for samples in self.users.local[user].split(self.users.batch_size):
-            loss = F.binary_cross_entropy_with_logits(model(parameters, data.batch(samples)), data.labels[samples])
+            with autocast(self.users.device, self.users.precision):
+                loss = F.binary_cross_entropy_with_logits(model(parameters, data.batch(samples)), data.labels[samples])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -68,7 +67,8 @@ class Loop:
         generator = torch.Generator().manual_seed(user)
         result, moved = self.one(user), 0.0
         for _ in range(16):
-            nudge = lambda value: value * (1 + LAST_BIT * (2 * torch.rand(value.shape, generator=generator) - 1))
+            draw = lambda value: torch.rand(value.shape, generator=generator).to(value.device)
+            nudge = lambda value: value * (1 + LAST_BIT * (2 * draw(value) - 1))
             nudged = self.one(user, {name: nudge(value) for name, value in self.users.cloud.items()})
             moved = max(moved, (nudged - result).abs().max().item())
         return moved
@@ -77,9 +77,11 @@ class Loop:
         return self.users.difference(self.chosen, [self.one(user) for user in self.chosen])
 
     def round(self):
+        synchronize(self.users.device)
         started = time.perf_counter()
         for user in self.chosen:
             self.one(user)
+        synchronize(self.users.device)
         return (time.perf_counter() - started) / len(self.chosen)
 
 

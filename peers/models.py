@@ -21,10 +21,10 @@ class Lists(NamedTuple):
     field_of: torch.Tensor
 
 
-def load_parameters(path):
+def load_parameters(path, device="cpu"):
     """Parameters that ctrbench saved: tables as they are, everything else without its replica axis."""
     parameters = {}
-    for name, value in load_file(path).items():
+    for name, value in load_file(path, device=str(device)).items():
         if name.startswith("request."):
             continue
         if name not in TABLES:
@@ -36,11 +36,12 @@ def load_parameters(path):
 
 
 class Model:
-    """A model by name; `sparse` asks for sparse gradients of the tables."""
+    """A model by name; `sparse` asks for sparse gradients of the tables, `select` for look-ups by `index_select`, whose
+    gradient is another kernel than that of `embedding`."""
 
-    def __init__(self, name, item_field, sparse=False):
+    def __init__(self, name, item_field, sparse=False, select=False):
         self.forward = getattr(self, f"_{name}")
-        self.item_field, self.sparse = item_field, sparse
+        self.item_field, self.sparse, self.select = item_field, sparse, select
         self.uses_history = name == "din"
 
     def __call__(self, parameters, batch):
@@ -52,6 +53,8 @@ class Model:
             values = self._rows(p, table, ids.ids) * ids.weights.unsqueeze(-1)
             fields = values.new_zeros(*values.shape[:-2], int(ids.field_of[-1]) + 1, values.shape[-1])
             return fields.index_add(-2, ids.field_of, values)
+        if self.select:
+            return p[table].index_select(0, ids.flatten()).unflatten(0, ids.shape)
         return F.embedding(ids, p[table], sparse=self.sparse)
 
     def _mlp(self, p, x):

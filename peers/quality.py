@@ -12,8 +12,9 @@ from training import Training
 class Quality:
     """Validation AUC by one of PyTorch's optimizers; a round is the seed whose weights and order ctrbench wrote last."""
 
-    def __init__(self, folder, model, variant, ready):
+    def __init__(self, folder, model, variant, ready, device="cpu", precision="float32"):
         self.folder, self.model, self.variant, self.ready = pathlib.Path(folder), model, variant, ready
+        self.device, self.precision = device, precision
 
     def check(self):
         """Nothing: the rounds themselves compare results."""
@@ -23,10 +24,10 @@ class Quality:
     def auc(self, training):
         samples = (training.data.part == HELD_OUT["validation"]).nonzero().squeeze(1)
         logits = [training.model(training.parameters, training.data.batch(part)) for part in samples.split(8192)]
-        return roc_auc_score(training.data.labels[samples].numpy(), torch.cat(logits).numpy())
+        return roc_auc_score(training.data.labels[samples].cpu().numpy(), torch.cat(logits).cpu().numpy())
 
     def round(self):
-        training = Training(self.folder, self.model, self.variant, self.ready)
+        training = Training(self.folder, self.model, self.variant, self.ready, self.device, self.precision)
         training.start()
         size = len(training.order) // self.ready["epochs"]
         for epoch in training.order.split(size):

@@ -61,6 +61,9 @@ def summarize(rows, ready):
                 "gemm_gflops": statistics.median(peaks) if peaks else None,
                 "difference": ready[case].get("differences", {}).get(variant),
                 "excused_users": ready[case].get("excused", {}).get(variant),
+                "auc": ready[case].get("auc"),
+                "auc_of_theirs": ready[case].get("aucs", {}).get(variant),
+                "chunk_users": ready[case].get("chunk_users"),
                 "rounds": len(ours),
                 "ctrbench_commit": ready[case].get("commit"),
             }
@@ -88,6 +91,15 @@ def read(folder):
     return rows, json.loads((folder / "summary.json").read_text())["lines"]
 
 
+def gpu_lines(hardware):
+    """The card, where the comparison ran on one."""
+    if "gpu" not in hardware:
+        return []
+    card = hardware["gpu"]
+    text = f"On {card['name']}, {card['memory_bytes'] / 1e9:.0f} GB, CUDA {card['cuda']}; shares are of PyTorch's matrix product there, in the case's precision. "
+    return [text + "An AUC is of the held-out or judged samples, ours less theirs. The host:", ""]
+
+
 def markdown(lines, hardware, versions):
     """The table of a comparison."""
     system, peaks = hardware["system"], hardware["peaks"]
@@ -95,12 +107,13 @@ def markdown(lines, hardware, versions):
     text = [
         "# ctrbench beside PyTorch",
         "",
+        *gpu_lines(hardware),
         f"{system['cpu_model']}, {peaks['threads']} threads of {system['logical_cores']} cores, "
         f"{system['memory_bytes'] / 1e9:.1f} GB, {system['os']}; measured peak {peaks['gemm_gflops']:.0f} GFLOP/s of f32 "
         f"matrix products at the start (the shares below are of the peak right after each round), {peaks['copy_gigabytes_per_second']:.1f} GB/s of copying.",
         "",
         f"{', '.join(f'{name} {version}' for name, version in versions.items())}. Medians of interleaved rounds on the "
-        "same cores; of `auc` means over seeds. `p99` stands behind the 50th and 95th percentile, in microseconds. `times as "
+        "same cores or card; of `auc` means over seeds. `p99` stands behind the 50th and 95th percentile, in microseconds. `times as "
         "fast` is ours against theirs, above 1 where we are faster, the median of the rounds' ratios [least-largest]; `difference` is how far the two results are apart (held-out log loss, largest logit, metric, "
         "rows), of `auc` ours less theirs.",
         "",
@@ -115,6 +128,8 @@ def markdown(lines, hardware, versions):
         difference = "" if line["difference"] is None else f"{line['difference']:.1e}"
         if line.get("excused_users"):
             difference += f", {line['excused_users']} users excused"
+        if line.get("auc_of_theirs"):
+            difference += f", AUC {line['auc'] - line['auc_of_theirs']:+.1e}"
         digits = 5 if line["measure"] == "auc" else 3
         value = {name: number(line[name], digits) for name in ("ctrbench", "theirs")}
         if "percentiles" in line:

@@ -8,66 +8,106 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
+from sklearn.metrics import roc_auc_score
 
+from device import autocast, synchronize
 from encoded import HELD_OUT, Encoded
 from models import TABLES, Model, load_parameters
 
 # Whose result each variant must meet: PyTorch's Adam moves every table row at every step, SparseAdam the batch's.
-VARIANTS = {"adam": "all", "adam-fused": "all", "sparse-adam": "touched"}
+VARIANTS = {"adam": "all", "adam-fused": "all", "sparse-adam": "touched", "compiled": "all", "compiled-graphs": "all"}
+# torch.compile of forward, loss and backward; the second replays CUDA graphs. Both with fused Adam.
+COMPILED = {"compiled": None, "compiled-graphs": "reduce-overhead"}
 
 
 class Training:
     """One epoch by one variant; `check` proves that it did what ctrbench did."""
 
-    def __init__(self, folder, model, variant, ready):
+    def __init__(self, folder, model, variant, ready, device="cpu", precision="float32"):
         self.folder, self.variant, self.ready = pathlib.Path(folder), variant, ready
-        self.data = Encoded(folder, model == "din")
+        self.device, self.precision = device, precision
+        self.data = Encoded(folder, model == "din", device)
         self.model = Model(model, self.data.item_field, sparse=variant == "sparse-adam")
-        self.order = torch.from_numpy(np.fromfile(self.folder / "order.u32", dtype=np.uint32).astype(np.int64))
+        order = torch.from_numpy(np.fromfile(self.folder / "order.u32", dtype=np.uint32).astype(np.int64))
+        self.order, self.parameters = order.to(device), None
+        if variant in COMPILED:
+            torch._dynamo.reset()
+            self.loss = torch.compile(self.loss, dynamic=False, fullgraph=True, mode=COMPILED[variant])
 
     def start(self):
-        self.parameters = {
-            name: torch.nn.Parameter(value) for name, value in load_parameters(self.folder / "initial.safetensors").items()
-        }
+        initial = load_parameters(self.folder / "initial.safetensors", self.device)
+        if self.variant in COMPILED and self.parameters:
+            self.restart(initial)
+        else:
+            self.make(initial)
+
+    @torch.no_grad()
+    def restart(self, initial):
+        """Initial values in the same memory, which is what CUDA graphs were recorded for."""
+        for name, parameter in self.parameters.items():
+            parameter.copy_(initial[name])
+        for optimizer in self.optimizers:
+            for state in optimizer.state.values():
+                for value in state.values():
+                    value.zero_()
+
+    def make(self, initial):
+        self.parameters = {name: torch.nn.Parameter(value) for name, value in initial.items()}
+        if self.variant == "compiled-graphs":
+            for parameter in self.parameters.values():
+                torch._dynamo.mark_static_address(parameter)
         tables = [value for name, value in self.parameters.items() if name in TABLES]
         dense = [value for name, value in self.parameters.items() if name not in TABLES]
         rate = self.ready["learning_rate"]
         if self.variant == "sparse-adam":
             self.optimizers = [torch.optim.SparseAdam(tables, lr=rate), torch.optim.Adam(dense, lr=rate, fused=True)]
         else:
-            fused = True if self.variant == "adam-fused" else None
+            fused = None if self.variant == "adam" else True
             self.optimizers = [torch.optim.Adam(tables + dense, lr=rate, fused=fused)]
         # PyTorch makes the moments within the first step; here it is spared that, since ours are made before the clock starts.
         for optimizer in self.optimizers:
-            step = 0 if isinstance(optimizer, torch.optim.SparseAdam) else torch.tensor(0.0)
+            step = torch.tensor(0.0, device=self.device if optimizer.defaults.get("fused") else "cpu")
+            step = 0 if isinstance(optimizer, torch.optim.SparseAdam) else step
             for parameter in optimizer.param_groups[0]["params"]:
                 moments = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
                 optimizer.state[parameter] = {"step": copy.deepcopy(step)} | moments
 
+    def loss(self, parameters, batch, labels):
+        with autocast(self.device, self.precision):
+            return F.binary_cross_entropy_with_logits(self.model(parameters, batch), labels)
+
     def epoch(self, order):
         """Seconds of one epoch's steps."""
+        synchronize(self.device)
         started = time.perf_counter()
         for samples in order.split(self.ready["batch_size"]):
-            logits = self.model(self.parameters, self.data.batch(samples))
-            loss = F.binary_cross_entropy_with_logits(logits, self.data.labels[samples])
+            if self.variant == "compiled-graphs":
+                torch.compiler.cudagraph_mark_step_begin()
+            loss = self.loss(self.parameters, self.data.batch(samples), self.data.labels[samples])
             for optimizer in self.optimizers:
                 optimizer.zero_grad(set_to_none=True)
             loss.backward()
             for optimizer in self.optimizers:
                 optimizer.step()
+        synchronize(self.device)
         return time.perf_counter() - started
 
     @torch.no_grad()
-    def held_out_loss(self):
+    def held_out(self):
+        """Log loss and AUC of the held-out samples."""
         samples = (self.data.part == HELD_OUT["validation"]).nonzero().squeeze(1)
-        logits = self.model(self.parameters, self.data.batch(samples))
-        return F.binary_cross_entropy_with_logits(logits, self.data.labels[samples]).item()
+        labels = self.data.labels[samples]
+        with autocast(self.device, self.precision):
+            logits = self.model(self.parameters, self.data.batch(samples)).float()
+        auc = roc_auc_score(labels.cpu().numpy(), logits.cpu().numpy())
+        return F.binary_cross_entropy_with_logits(logits, labels).item(), auc
 
     def check(self):
         """Difference of the held-out log loss after the epoch from ctrbench's."""
         self.start()
         self.epoch(self.order)
-        return abs(self.held_out_loss() - self.ready[VARIANTS[self.variant]]["held_out_loss"])
+        loss, self.auc = self.held_out()
+        return abs(loss - self.ready[VARIANTS[self.variant]]["held_out_loss"])
 
     def round(self):
         self.start()

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Device tests, machine record and comparison with PyTorch on an NVIDIA GPU, with finished binaries: no Rust is needed here.
+#
+# usage: peers/gpu.sh BIN_DIR [OUT] [options of compare.py, as --quick]
+#   BIN_DIR   folder of ctrbench, ctrbench-peer and, optionally, the device tests (`devices`, else deps/devices-*) and a
+#             file `commit`
+#   OUT       folder of the report; by default reports/gpu/<date>-<card>
+#
+# environment:
+#   PYTHON           an interpreter with PyTorch for CUDA and the packages of peers/requirements.txt; default python3
+#   CTRBENCH_COMMIT  commit of the binaries; by default what BIN_DIR/commit says, else git
+#   CTRBENCH_DATA    folder that holds movielens-1m; without it quality is left out
+#   TIME_LIMIT       seconds after which no case starts; default 420
+#   TEST_LIMIT       seconds for the device tests; default 120
+set -uo pipefail
+
+bin=${1:?usage: peers/gpu.sh BIN_DIR [OUT] [options of compare.py]}
+bin=$(cd "$bin" && pwd) || exit 2
+shift
+out=
+case ${1:-} in
+    "" | -*) ;;
+    *) out=$1; shift ;;
+esac
+here=$(cd "$(dirname "$0")" && pwd)
+python=${PYTHON:-python3}
+card=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -n 1 | tr 'A-Z ' 'a-z-' | tr -cd 'a-z0-9-')
+out=${out:-$here/../reports/gpu/$(date +%F)-${card:-unknown}}
+mkdir -p "$out"
+if [ -z "${CTRBENCH_COMMIT:-}" ] && [ -f "$bin/commit" ]; then
+    CTRBENCH_COMMIT=$(cat "$bin/commit")
+fi
+[ -z "${CTRBENCH_COMMIT:-}" ] || export CTRBENCH_COMMIT
+failed=()
+
+# Runs the rest of the line, and remembers the stage's name if that fails.
+stage() {
+    local name=$1
+    shift
+    echo "== $name"
+    "$@" || failed+=("$name")
+}
+
+# CUDA's libraries, which PyTorch brings; those of an installed toolkit the loader finds by itself.
+cuda_libraries() {
+    "$python" -c 'import nvidia.cu13; print(list(nvidia.cu13.__path__)[0] + "/lib")' 2>/dev/null
+}
+
+device_tests() {
+    local tests=$bin/devices
+    [ -x "$tests" ] || tests=$(find "$bin/deps" -name 'devices-*' -type f -executable -printf '%T@ %p\n' 2>/dev/null | sort -n | tail -n 1 | cut -d ' ' -f 2-)
+    if [ -z "$tests" ]; then
+        echo "no device tests in $bin"
+        return 1
+    fi
+    timeout "${TEST_LIMIT:-120}" "$tests" 2>&1 | tee "$out/device-tests.txt"
+}
+
+machine() {
+    nvidia-smi --query-gpu=name,driver_version,memory.total,power.limit,clocks.max.sm,clocks.max.memory --format=csv >"$out/gpu.txt" &&
+        nvidia-smi -q -d MEMORY,CLOCK,POWER,PERFORMANCE >>"$out/gpu.txt" &&
+        "$bin/ctrbench" hardware --json --threads "$(nproc)" >"$out/machine.json"
+}
+
+libraries=$(cuda_libraries)
+if [ -d "$libraries" ]; then
+    export CUDA_LIB_DIR=$libraries LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+fi
+stage "machine record" machine
+stage "device tests" device_tests
+stage "comparison" "$python" "$here/compare.py" --device cuda --bin "$bin" --out "$out" --keep-going \
+    --time-limit "${TIME_LIMIT:-420}" "$@"
+
+echo "Report: $out"
+if [ ${#failed[@]} -gt 0 ]; then
+    printf 'failed: %s\n' "${failed[@]}"
+    exit 1
+fi
