@@ -23,8 +23,7 @@ peers data_dir="":
     cargo build --release --workspace
     target/peers/bin/python peers/compare.py {{ if data_dir == "" { "" } else { "--data-dir " + quote(data_dir) } }}
 
-# Device tests, and ctrbench beside PyTorch on this machine's NVIDIA GPU (peers/README.md); options as --quick. PYTHON names
-# an interpreter that has PyTorch already.
+# Device tests, and ctrbench beside PyTorch on this machine's NVIDIA GPU (peers/README.md).
 gpu *options:
     scripts/cuda-build.sh tests
     [ -n "${PYTHON:-}" ] || { python3 -m venv target/peers && target/peers/bin/pip install --quiet -r peers/requirements.txt; }

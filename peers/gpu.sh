@@ -53,7 +53,7 @@ device_tests() {
         echo "no device tests in $bin"
         return 1
     fi
-    timeout "${TEST_LIMIT:-120}" "$tests" 2>&1 | tee "$out/device-tests.txt"
+    CTRBENCH_REQUIRE_GPU=1 timeout "${TEST_LIMIT:-120}" "$tests" 2>&1 | tee "$out/device-tests.txt"
 }
 
 machine() {

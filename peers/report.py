@@ -129,7 +129,7 @@ def markdown(lines, hardware, versions):
         if line.get("excused_users"):
             difference += f", {line['excused_users']} users excused"
         if line.get("auc_of_theirs"):
-            difference += f", AUC {line['auc'] - line['auc_of_theirs']:+.1e}"
+            difference += f"{', ' if difference else ''}AUC {line['auc'] - line['auc_of_theirs']:+.1e}"
         digits = 5 if line["measure"] == "auc" else 3
         value = {name: number(line[name], digits) for name in ("ctrbench", "theirs")}
         if "percentiles" in line:
