@@ -115,10 +115,11 @@ def compare(case, arguments, start, variants_of, failures):
             closing.callback(getattr(variant, "close", lambda: None))
         theirs, differences = check(case, theirs, allowed, arguments.keep_going, failures)
         excused = {name: len(getattr(variant, "excused", [])) for name, variant in theirs.items()}
+        moved = {name: variant.moved for name, variant in theirs.items() if hasattr(variant, "moved")}
         # Of equal precision the results themselves were compared.
         judged = theirs.items() if precision != "float32" else []
         aucs = {name: variant.auc for name, variant in judged if getattr(variant, "auc", None)}
-        ready = ours.ready | {"differences": differences, "excused": excused, "aucs": aucs}
+        ready = ours.ready | {"differences": differences, "excused": excused, "moved": moved, "aucs": aucs}
         rounds = min(arguments.rounds, case.settings.get("most_rounds", arguments.rounds))
         for round in range(-case.settings.get("warm_up", 1), rounds):
             answer_of_ours = ours.peak() if case.work == "memory" else ours.round()
@@ -143,7 +144,7 @@ def check(case, theirs, allowed, keep_going, failures):
         text = f"{case.work}, {case.name}, {name}"
         try:
             difference = variant.check()
-            if difference is not None and not difference <= allowed:
+            if difference is not None and not difference <= max(allowed, getattr(variant, "allowed", 0)):
                 raise SystemExit(f"results differ by {difference}, not the same work")
         except (Exception, SystemExit) as error:
             give_up_unless(keep_going, failures, text, error)

@@ -53,7 +53,11 @@ device_tests() {
         echo "no device tests in $bin"
         return 1
     fi
-    CTRBENCH_REQUIRE_GPU=1 timeout "${TEST_LIMIT:-120}" "$tests" 2>&1 | tee "$out/device-tests.txt"
+    # One at a time; the ignored one takes all of the GPU's memory.
+    (
+        export CTRBENCH_REQUIRE_GPU=1
+        timeout "${TEST_LIMIT:-120}" "$tests" --test-threads 1 && timeout 60 "$tests" --test-threads 1 --ignored
+    ) 2>&1 | tee "$out/device-tests.txt"
 }
 
 machine() {

@@ -61,6 +61,7 @@ def summarize(rows, ready):
                 "gemm_gflops": statistics.median(peaks) if peaks else None,
                 "difference": ready[case].get("differences", {}).get(variant),
                 "excused_users": ready[case].get("excused", {}).get(variant),
+                "moved_by_last_bit": ready[case].get("moved", {}).get(variant),
                 "auc": ready[case].get("auc"),
                 "auc_of_theirs": ready[case].get("aucs", {}).get(variant),
                 "chunk_users": ready[case].get("chunk_users"),
@@ -128,6 +129,8 @@ def markdown(lines, hardware, versions):
         difference = "" if line["difference"] is None else f"{line['difference']:.1e}"
         if line.get("excused_users"):
             difference += f", {line['excused_users']} users excused"
+        if line.get("moved_by_last_bit"):
+            difference += f", the last bit moves theirs by {line['moved_by_last_bit']:.1e}"
         if line.get("auc_of_theirs"):
             difference += f"{', ' if difference else ''}AUC {line['auc'] - line['auc_of_theirs']:+.1e}"
         digits = 5 if line["measure"] == "auc" else 3

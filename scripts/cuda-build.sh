@@ -78,7 +78,7 @@ export CUDAFORGE_THREADS=${CUDAFORGE_THREADS:-$(nproc)}
 echo "Building for compute capability $CUDA_COMPUTE_CAP into $CARGO_TARGET_DIR"
 cargo build --release --workspace --features cuda
 if [ "$mode" = tests ]; then
-    cargo test --release --features cuda --no-run -p ctr-personalize --test devices
+    cargo test --release --features cuda --no-run --workspace --test devices
 fi
 
 binary=$CARGO_TARGET_DIR/release/ctrbench

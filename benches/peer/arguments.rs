@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use ctr_nn::DeviceChoice;
+use ctr_nn::{DeviceChoice, MatmulPrecision};
 use std::path::PathBuf;
 
 /// Our half of the comparison with PyTorch.
@@ -16,6 +16,9 @@ pub struct Arguments {
     /// Device of training and fine-tuning: cpu, cuda, cuda:N or metal.
     #[arg(long, global = true, default_value = "cpu")]
     pub device: DeviceChoice,
+    /// Precision of matrix products on a CUDA device: float32, tf32 or bf16.
+    #[arg(long, global = true, default_value_t)]
+    pub matmul: MatmulPrecision,
     #[command(subcommand)]
     pub job: Job,
 }

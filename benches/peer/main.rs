@@ -24,8 +24,9 @@ use ctrbench_benches as _;
 fn main() -> Result<()> {
     // SAFETY: no other thread exists yet; see `ctrbench`'s own main.
     unsafe { std::env::set_var("RAYON_NUM_THREADS", "1") };
-    let Arguments { threads, export, device, job } = Arguments::parse();
+    let Arguments { threads, export, device, matmul, job } = Arguments::parse();
     let device = device.open()?.device;
+    matmul.set();
     std::fs::create_dir_all(&export).with_context(|| format!("{} cannot be made", export.display()))?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     pool.install(|| match job {

@@ -82,7 +82,8 @@ impl CrossNetwork {
         let weight = |layer| leaves.get(&name(layer, "weight"));
         let mut columns = (0..self.layers).map(weight).collect::<Result<Vec<_>>>()?;
         columns.push(readout);
-        let projections = x_0.matmul(&Tensor::cat(&columns, 2)?)?;
+        // What candle concatenates along a later axis is not contiguous, which products on a GPU need.
+        let projections = x_0.matmul(&Tensor::cat(&columns, 2)?.contiguous()?)?;
         let projection = |layer| projections.narrow(2, layer, 1)?.squeeze(2);
 
         let mut scale = projection(0)?.affine(1.0, 1.0)?;

@@ -79,8 +79,9 @@ impl Dcn {
     fn cross_and_deep_at_once(&self, leaves: &Leaves, batch: &Batch, context: &Context) -> Result<Option<Tensor>> {
         let steps = self.mlp.steps(context);
         let stack = DenseStack(&steps);
-        let Some(direct) = leaves.direct_gradients().filter(|_| !steps.is_empty() && self.cross.kind == Cross::Vector)
-        else {
+        // The vector form's one pass over each sample is for the CPU.
+        let is_one_pass = self.cross.kind == Cross::Vector && batch.ids.device().is_cpu();
+        let Some(direct) = leaves.direct_gradients().filter(|_| !steps.is_empty() && is_one_pass) else {
             return Ok(None);
         };
         let direct = direct.clone();

@@ -3,8 +3,8 @@
 
 use candle_core::{Result, Tensor};
 use ctr_nn::{
-    Batch, Context, CtrModel, DenseStack, Group, Initializer, Leaves, Linear, Mlp, MlpConfig, ModelConfig, ModelInput,
-    ParameterSpec, add_fm_interaction_grad, fm_interaction,
+    Batch, Context, CtrModel, DenseStack, Group, Initializer, Leaves, Linear, LogitSum, Mlp, MlpConfig, ModelConfig,
+    ModelInput, ParameterSpec, add_fm_interaction_grad, fm_interaction,
 };
 use serde::{Deserialize, Serialize};
 
@@ -79,29 +79,24 @@ impl CtrModel for DeepFm {
     }
 
     fn forward(&self, leaves: &Leaves, batch: &Batch, context: &mut Context) -> Result<Tensor> {
+        if let Some(logit) = self.at_once(leaves, batch, context)? {
+            return Ok(logit);
+        }
         let first_order = leaves.sum_of_fields("linear", batch)?;
-        let pairs_and_deep = match self.pairs_and_deep_at_once(leaves, batch, context)? {
-            Some(both) => both,
-            None => {
-                let embeddings = leaves.field_embeddings("embedding", batch)?;
-                let deep = self.mlp.logit(&embeddings.flatten_from(2)?, &self.output, leaves, context)?;
-                (fm_interaction(&embeddings)? + deep)?
-            }
-        };
-        (first_order + pairs_and_deep)?.broadcast_add(leaves.get("bias")?)
+        let embeddings = leaves.field_embeddings("embedding", batch)?;
+        let deep = self.mlp.logit(&embeddings.flatten_from(2)?, &self.output, leaves, context)?;
+        (first_order + (fm_interaction(&embeddings)? + deep)?)?.broadcast_add(leaves.get("bias")?)
     }
 }
 
 impl DeepFm {
-    /// The pairwise and the deep term as one node of the graph, where [`DenseStack`] and [`Leaves::over_field_embeddings`] can: both
-    /// read the same embeddings, so one gradient is made of the two and none is added to zeros on the way.
-    fn pairs_and_deep_at_once(&self, leaves: &Leaves, batch: &Batch, context: &Context) -> Result<Option<Tensor>> {
+    /// The logit as one node of the graph, where [`DenseStack`] and [`LogitSum`] can. The pairwise and the deep term read the same
+    /// embeddings, so one gradient is made of the two.
+    fn at_once(&self, leaves: &Leaves, batch: &Batch, context: &Context) -> Result<Option<Tensor>> {
         let steps = self.mlp.steps_to(&self.output, context);
         let stack = DenseStack(&steps);
-        if !stack.collects(leaves) {
-            return Ok(None);
-        }
-        leaves.over_field_embeddings("embedding", batch, |embeddings| {
+        let Some(sum) = LogitSum::new(leaves, batch).filter(|_| stack.collects(leaves)) else { return Ok(None) };
+        let sum = sum.add_fields("linear")?.add("embedding", |embeddings| {
             let (deep, deep_backward) = stack.detached(&embeddings.flatten_from(2)?, leaves)?;
             let v = embeddings.clone();
             let backward = move |grad: &Tensor| {
@@ -110,6 +105,7 @@ impl DeepFm {
                 Ok(sum)
             };
             Ok(((fm_interaction(embeddings)? + deep.squeeze(2)?)?, Box::new(backward)))
-        })
+        })?;
+        sum.with_bias("bias").map(Some)
     }
 }

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 use ctr_nn::{
-    Batch, Context, CtrModel, Initializer, Leaves, ModelConfig, ModelInput, ParameterSpec, fm_interaction,
+    Batch, Context, CtrModel, Initializer, Leaves, LogitSum, ModelConfig, ModelInput, ParameterSpec, fm_interaction,
     fm_interaction_grad,
 };
 use serde::{Deserialize, Serialize};
@@ -61,15 +61,15 @@ impl CtrModel for Fm {
     }
 
     fn forward(&self, leaves: &Leaves, batch: &Batch, _: &mut Context) -> Result<Tensor> {
+        if let Some(sum) = LogitSum::new(leaves, batch) {
+            let sum = sum.add_fields("linear")?.add("embedding", |embeddings| {
+                let v = embeddings.clone();
+                Ok((fm_interaction(embeddings)?, Box::new(move |grad: &Tensor| fm_interaction_grad(&v, grad))))
+            })?;
+            return sum.with_bias("bias");
+        }
         let first_order = leaves.sum_of_fields("linear", batch)?;
-        let at_once = leaves.over_field_embeddings("embedding", batch, |embeddings| {
-            let v = embeddings.clone();
-            Ok((fm_interaction(embeddings)?, Box::new(move |grad: &Tensor| fm_interaction_grad(&v, grad))))
-        })?;
-        let second_order = match at_once {
-            Some(pairs) => pairs,
-            None => fm_interaction(&leaves.field_embeddings("embedding", batch)?)?,
-        };
+        let second_order = fm_interaction(&leaves.field_embeddings("embedding", batch)?)?;
         (first_order + second_order)?.broadcast_add(leaves.get("bias")?)
     }
 }

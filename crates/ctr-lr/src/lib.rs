@@ -1,7 +1,7 @@
 //! Logistic regression over categorical fields: `logit = bias + sum_f w[id_f]`.
 
 use candle_core::{Result, Tensor};
-use ctr_nn::{Batch, Context, CtrModel, Initializer, Leaves, ModelConfig, ModelInput, ParameterSpec};
+use ctr_nn::{Batch, Context, CtrModel, Initializer, Leaves, LogitSum, ModelConfig, ModelInput, ParameterSpec};
 use serde::{Deserialize, Serialize};
 
 /// Settings of [`Lr`].
@@ -51,6 +51,9 @@ impl CtrModel for Lr {
     }
 
     fn forward(&self, leaves: &Leaves, batch: &Batch, _: &mut Context) -> Result<Tensor> {
+        if let Some(sum) = LogitSum::new(leaves, batch) {
+            return sum.add_fields("linear")?.with_bias("bias");
+        }
         leaves.sum_of_fields("linear", batch)?.broadcast_add(leaves.get("bias")?)
     }
 }

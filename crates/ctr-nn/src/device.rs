@@ -140,6 +140,7 @@ mod cuda {
         // SAFETY: the events that this turns off order accesses from different streams. All work of this device goes to
         // its only stream, and no memory has been allocated yet.
         unsafe { device.as_cuda_device()?.disable_event_tracking() };
+        crate::cuda::keep_freed_memory(&device)?;
         probe(&device)?;
         Ok(device)
     }

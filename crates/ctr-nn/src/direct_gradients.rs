@@ -22,15 +22,15 @@ pub struct DetachedParameter {
 }
 
 impl DetachedParameter {
-    /// The leaf `name`, which asks for a gradient if it is a variable.
+    /// The leaf `name`, which asks for a gradient if `is_trained`.
     ///
     /// # Errors
     /// If it is not contiguous: a step of descent on a copy would be lost.
-    pub(crate) fn new(name: &str, leaf: &Tensor) -> Result<Self> {
+    pub(crate) fn new(name: &str, leaf: &Tensor, is_trained: bool) -> Result<Self> {
         if !leaf.is_contiguous() {
             bail!("`{name}` is not contiguous")
         }
-        Ok(Self { name: leaf.is_variable().then(|| name.to_owned()), value: leaf.detach() })
+        Ok(Self { name: is_trained.then(|| name.to_owned()), value: leaf.detach() })
     }
 
     /// Whether a gradient is asked for.
@@ -76,7 +76,7 @@ impl DirectGradients {
         match (&weight.name, self.descent) {
             (None, _) => Ok(()),
             (Some(_), Some(learning_rate)) => ops::descend(&weight.value, input, grad, learning_rate),
-            (Some(_), None) => self.add(weight, input.transpose(1, 2)?.matmul(grad)?),
+            (Some(_), None) => self.add(weight, ops::weight_gradient(input, grad)?),
         }
     }
 

@@ -3,13 +3,18 @@
 use crate::ops::{self, Backward};
 use crate::{Batch, DetachedParameter, DirectGradients, TableLookUps};
 use candle_core::{Result, Tensor, bail};
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 /// Parameters by name, each with the replica axis in front: tables `[R * N, dim]` (replica `r` owns the rows
 /// `r * N .. (r + 1) * N`), everything else `[R, shape…]`.
 #[derive(Debug, Clone, Default)]
 pub struct Leaves {
     by_name: BTreeMap<String, Tensor>,
+    /// Those that are parts of variables.
+    parts_of_variables: BTreeSet<String>,
     direct: Option<DirectGradients>,
     lookups: Option<TableLookUps>,
 }
@@ -36,7 +41,24 @@ impl Leaves {
     /// # Errors
     /// If there is none, or it is not contiguous.
     pub fn detached(&self, name: &str) -> Result<DetachedParameter> {
-        DetachedParameter::new(name, self.get(name)?)
+        let leaf = self.get(name)?;
+        DetachedParameter::new(name, leaf, leaf.is_variable() || self.parts_of_variables.contains(name))
+    }
+
+    /// Some replicas of all `of` that these leaves hold. The values are shared: who changes them in place changes these leaves'.
+    ///
+    /// # Errors
+    /// If there are not that many replicas.
+    pub fn replicas(&self, range: Range<usize>, of: usize) -> Result<Self> {
+        let mut part = Self { direct: self.direct.clone(), lookups: self.lookups.clone(), ..Self::default() };
+        for (name, leaf) in &self.by_name {
+            let each = leaf.dim(0)? / of;
+            part.insert(name, leaf.narrow(0, range.start * each, range.len() * each)?);
+            if leaf.is_variable() {
+                part.parts_of_variables.insert(name.clone());
+            }
+        }
+        Ok(part)
     }
 
     /// All parameters in the order of their names.
@@ -58,6 +80,11 @@ impl Leaves {
     /// Keeps the tables out of the graph: look-ups leave their gradients here, one row each.
     pub fn collect_lookups(&mut self, lookups: TableLookUps) {
         self.lookups = Some(lookups);
+    }
+
+    /// Who takes the gradients of look-ups, if anyone asked.
+    pub(crate) fn table_lookups(&self) -> Option<&TableLookUps> {
+        self.lookups.as_ref()
     }
 
     /// Rows of a table at `ids` (any shape, `u32`): `[ids.shape…, dim]`. [`crate::PADDING_ROW`] yields zeros.
@@ -87,7 +114,7 @@ impl Leaves {
     /// What `compute` makes of the embeddings of a batch's fields, as one node of the graph: the embeddings are no node of
     /// their own. `compute` gets them without a graph, `[R, B, fields, dim]`, and returns a value with its backward.
     ///
-    /// Nothing where the table has no gradient or the device is not the CPU.
+    /// Nothing where the table has no gradient or the device has no kernels (Metal).
     ///
     /// # Errors
     /// If there is no such table, an id is out of range, or `compute` fails.
@@ -113,7 +140,9 @@ impl Leaves {
     ) -> Result<Option<Tensor>> {
         let values = self.get(table)?;
         match &self.lookups {
-            Some(lookups) if values.device().is_cpu() => lookups.over_gathered(table, values, ids, compute).map(Some),
+            Some(lookups) if ops::has_kernels(values.device()) => {
+                lookups.over_gathered(table, values, ids, compute).map(Some)
+            }
             _ => ops::over_gathered_rows(values, ids, compute),
         }
     }
@@ -124,15 +153,13 @@ impl Leaves {
     /// # Errors
     /// If there is no such table, it has more columns, or an id is out of range.
     pub fn sum_of_fields(&self, table: &str, batch: &Batch) -> Result<Tensor> {
-        let sum = |weights: &Tensor| weights.squeeze(3)?.sum(2);
         let at_once = self.over_field_embeddings(table, batch, |weights| {
-            let shape = weights.dims4()?;
-            let backward = move |grad: &Tensor| grad.unsqueeze(2)?.unsqueeze(3)?.broadcast_as(shape)?.contiguous();
-            Ok((sum(weights)?, Box::new(backward)))
+            let fields = weights.dim(2)?;
+            Ok((ops::sum_fields(weights)?, Box::new(move |grad: &Tensor| ops::repeat_fields(grad, fields))))
         })?;
         match at_once {
             Some(sums) => Ok(sums),
-            None => sum(&self.field_embeddings(table, batch)?),
+            None => ops::sum_fields(&self.field_embeddings(table, batch)?),
         }
     }
 }

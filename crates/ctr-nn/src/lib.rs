@@ -10,12 +10,17 @@ mod activation;
 mod batch;
 mod checkpoint;
 mod context;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod device;
+mod device_memory;
 mod direct_gradients;
 mod field_slots;
 mod initializer;
 mod layers;
 mod leaves;
+mod logit_sum;
+mod matmul_precision;
 mod model;
 mod ops;
 mod optimizer;
@@ -29,11 +34,14 @@ pub use batch::{Batch, BatchLayout, FieldMeans};
 pub use checkpoint::{CheckpointError, load_tensors, save_tensors};
 pub use context::{Context, Mode, NormStatistics};
 pub use device::{DeviceChoice, DeviceError, OpenedDevice};
+pub use device_memory::{free_device_bytes, is_out_of_memory};
 pub use direct_gradients::{DetachedParameter, DirectGradients};
 pub use field_slots::FieldSlots;
 pub use initializer::Initializer;
 pub use layers::{BatchNorm, DenseStack, DenseStep, Linear, Mlp, MlpConfig};
 pub use leaves::Leaves;
+pub use logit_sum::LogitSum;
+pub use matmul_precision::MatmulPrecision;
 pub use model::{CtrModel, ModelConfig, ModelInput};
 pub use ops::{
     Backward, CrossGradients, Crossed, PADDING_ROW, Rows, VectorCross, add_fm_interaction_grad, bce_with_logits,

@@ -5,6 +5,8 @@
 //! batch keep value and moments. That is another training rule than the dense one, in which moments decay and L2 pulls at
 //! every step.
 
+#[cfg(feature = "cuda")]
+use crate::cuda;
 use crate::ops::{self, Rows, Update};
 use crate::{RowGradients, RowOrder};
 use candle_core::{Result, Storage, Tensor, Var, bail};
@@ -114,6 +116,15 @@ impl OptimizerConfig {
     /// # Errors
     /// If shapes do not fit or the state is missing.
     pub fn step(&self, parameter: &Var, grad: &Tensor, state: Option<&Var>, rows: &Rows, step: &Step) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if parameter.device().is_cuda() {
+            let active = match rows {
+                Rows::All => None,
+                Rows::Active(active) => Some(&**active),
+            };
+            let state = state.map(Var::as_tensor);
+            return cuda::update_rows(parameter, state, &grad.contiguous()?, self.update(step), active);
+        }
         if !parameter.device().is_cpu() {
             return self.step_plain(parameter, grad, state, rows, step);
         }
@@ -136,7 +147,7 @@ impl OptimizerConfig {
     }
 
     /// Updates the rows of a table that were looked up, in place: the row-sparse variant. `order` is that of the look-ups.
-    /// On the CPU it costs what was looked up; on other devices a copy of the table and its state is made.
+    /// On the CPU and on CUDA devices it costs what was looked up; on others a copy of the table and its state is made.
     ///
     /// # Errors
     /// If an id is out of range, shapes do not fit, or the state is missing.
@@ -148,6 +159,10 @@ impl OptimizerConfig {
         state: Option<&Var>,
         step: &Step,
     ) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if parameter.device().is_cuda() {
+            return gradients.update_on_cuda(order, parameter, state.map(Var::as_tensor), self.update(step));
+        }
         if !parameter.device().is_cpu() {
             return self.step_rows_plain(parameter, gradients, order, state, step);
         }

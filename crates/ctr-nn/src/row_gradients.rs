@@ -39,6 +39,10 @@ impl RowGradients {
     pub fn to_dense(&self, order: &RowOrder, rows: usize) -> Result<Tensor> {
         let [first, ..] = &self.parts[..] else { bail!("gradients of no look-ups") };
         let (dim, device) = (first.values.dim(first.values.rank() - 1)?, first.values.device());
+        #[cfg(feature = "cuda")]
+        if device.is_cuda() {
+            return order.on_cuda(self)?.sums(&self.values_by_position()?, rows);
+        }
         if !device.is_cpu() {
             let (sums, touched) = self.summed_plain(order)?;
             return Tensor::zeros((rows, dim), sums.dtype(), device)?.index_add(&touched, &sums, 0);
@@ -48,11 +52,42 @@ impl RowGradients {
         Tensor::from_vec(table, (rows, dim), device)
     }
 
-    /// A step of plain gradient descent, in place, look-up after look-up: `row -= learning_rate * gradient`.
+    /// The gradients of all look-ups, one after the other, `[look-ups, dim]`.
+    fn values_by_position(&self) -> Result<Tensor> {
+        let of_parts = self.parts.iter().map(|part| {
+            let dim = part.values.dim(part.values.rank() - 1)?;
+            part.values.reshape(((), dim))
+        });
+        match &of_parts.collect::<Result<Vec<_>>>()?[..] {
+            [only] => only.contiguous(),
+            several => Tensor::cat(several, 0),
+        }
+    }
+
+    /// Updates the rows that were looked up, by a kernel.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn update_on_cuda(
+        &self,
+        order: &RowOrder,
+        table: &Tensor,
+        state: Option<&Tensor>,
+        update: ops::Update,
+    ) -> Result<()> {
+        order.on_cuda(self)?.update(table, state, &self.values_by_position()?, update)
+    }
+
+    /// A step of plain gradient descent, in place, look-up after look-up: `row -= learning_rate * gradient`. On a CUDA device
+    /// the look-ups of a row are added up first; `order` then keeps their order for the next table that is read alike.
     ///
     /// # Errors
     /// If an id is out of range or a shape does not fit.
-    pub fn descend(&self, table: &Tensor, learning_rate: f64) -> Result<()> {
+    pub fn descend(&self, table: &Tensor, learning_rate: f64, order: &mut Option<RowOrder>) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if table.device().is_cuda() {
+            let update = ops::Update::Sgd { learning_rate: learning_rate as f32, l2: 0.0 };
+            return self.update_on_cuda(RowOrder::shared(self, order)?, table, None, update);
+        }
+        let _ = order;
         let (rows, dim) = table.dims2()?;
         for Part { ids, values } in &self.parts {
             if values.elem_count() != ids.elem_count() * dim {
@@ -86,8 +121,7 @@ impl RowGradients {
         order.check(self)?;
         let Some(first) = self.parts.first() else { bail!("gradients of no look-ups") };
         let (dim, device) = (first.values.dim(first.values.rank() - 1)?, first.values.device());
-        let values = self.parts.iter().map(|part| part.values.reshape(((), dim))).collect::<Result<Vec<_>>>()?;
-        let values = Tensor::cat(&values, 0)?;
+        let values = self.values_by_position()?;
         // One row more takes the gradients of padding.
         let mut touched: Vec<u32> = order.entries.iter().map(|&entry| row_of(entry) as u32).collect();
         touched.dedup();
@@ -171,6 +205,9 @@ pub struct RowOrder {
     entries: Vec<u64>,
     /// First position of every part, and one behind the last.
     starts: Vec<usize>,
+    /// The same order on a CUDA device, where `entries` are empty.
+    #[cfg(feature = "cuda")]
+    on_cuda: Option<crate::cuda::SortedLookups>,
 }
 
 fn row_of(entry: u64) -> usize {
@@ -188,6 +225,13 @@ impl RowOrder {
     /// If there are more than 2^32 look-ups.
     pub fn new(gradients: &RowGradients) -> Result<Self> {
         let ids: Vec<Tensor> = gradients.parts.iter().map(|part| part.ids.clone()).collect();
+        #[cfg(feature = "cuda")]
+        if ids.first().is_some_and(|ids| ids.device().is_cuda()) {
+            let flat = ids.iter().map(Tensor::flatten_all).collect::<Result<Vec<_>>>()?;
+            let flat = if let [only] = &flat[..] { only.contiguous()? } else { Tensor::cat(&flat, 0)? };
+            let on_cuda = Some(crate::cuda::SortedLookups::new(&flat)?);
+            return Ok(Self { ids, entries: Vec::new(), starts: Vec::new(), on_cuda });
+        }
         let mut starts = vec![0];
         for part in &ids {
             starts.push(starts[starts.len() - 1] + part.elem_count());
@@ -204,7 +248,33 @@ impl RowOrder {
         }
         // Pushed by position, sorted by row: a radix sort keeps what is equal in order.
         radsort::sort_by_key(&mut entries, |entry| (entry >> 32) as u32);
-        Ok(Self { ids, entries, starts })
+        Ok(Self {
+            ids,
+            entries,
+            starts,
+            #[cfg(feature = "cuda")]
+            on_cuda: None,
+        })
+    }
+
+    /// The order of these look-ups: `last` where it is of the same ids, since tables that are read alike share it.
+    ///
+    /// # Errors
+    /// If there are more than 2^32 look-ups.
+    pub fn shared<'o>(gradients: &RowGradients, last: &'o mut Option<Self>) -> Result<&'o Self> {
+        Ok(match last.take().filter(|order| order.is_of(gradients)) {
+            Some(shared) => last.insert(shared),
+            None => last.insert(Self::new(gradients)?),
+        })
+    }
+
+    #[cfg(feature = "cuda")]
+    fn on_cuda(&self, gradients: &RowGradients) -> Result<&crate::cuda::SortedLookups> {
+        self.check(gradients)?;
+        match &self.on_cuda {
+            Some(sorted) => Ok(sorted),
+            None => bail!("look-ups and gradients are on different devices"),
+        }
     }
 
     /// Whether this is the order of these look-ups.
@@ -366,11 +436,17 @@ pub(crate) mod tests {
             let gradients = example(997, dim)?;
             let expected = (gradients.to_dense(&RowOrder::new(&gradients)?, 997)? * -0.1)?;
             let table = Tensor::zeros((997, dim), candle_core::DType::F32, &Device::Cpu)?;
-            gradients.descend(&table, 0.1)?;
+            gradients.descend(&table, 0.1, &mut None)?;
             assert!(ops::largest_difference(&table, &expected)? < 1e-5);
-            assert!(gradients.descend(&table.narrow(0, 0, 9)?, 0.1).unwrap_err().to_string().contains("out of range"));
+            assert!(
+                gradients
+                    .descend(&table.narrow(0, 0, 9)?, 0.1, &mut None)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("out of range")
+            );
             let wider = Tensor::zeros((997, dim + 1), candle_core::DType::F32, &Device::Cpu)?;
-            assert!(gradients.descend(&wider, 0.1).unwrap_err().to_string().contains("do not fit"));
+            assert!(gradients.descend(&wider, 0.1, &mut None).unwrap_err().to_string().contains("do not fit"));
         }
         Ok(())
     }

@@ -46,7 +46,7 @@ impl TableLookUps {
         Ok(gathered)
     }
 
-    /// What `compute` makes of the rows of `table` at `ids`, as one node; on the CPU only.
+    /// What `compute` makes of the rows of `table` at `ids`, as one node; where the device has kernels.
     pub(crate) fn over_gathered(
         &self,
         name: &str,
@@ -57,11 +57,20 @@ impl TableLookUps {
         let (value, backward) = compute(&ops::gather_rows(&table.detach(), ids)?)?;
         let (lookups, name, ids) = (self.clone(), name.to_owned(), ids.clone());
         let leave = move |grad: &Tensor| {
-            let grad = backward(grad)?;
-            lookups.collected().by_table.entry(name.clone()).or_default().push(ids.clone(), grad);
+            lookups.leave(&name, &ids, backward(grad)?);
             Ok(None)
         };
-        ops::precomputed(self.anchor.as_tensor(), value, Box::new(leave))
+        ops::precomputed(self.anchor(), value, Box::new(leave))
+    }
+
+    /// What nodes without any other input in the graph hang on.
+    pub(crate) fn anchor(&self) -> &Tensor {
+        self.anchor.as_tensor()
+    }
+
+    /// Takes the gradients of the rows of a table at `ids`, from a backward.
+    pub(crate) fn leave(&self, table: &str, ids: &Tensor, grads: Tensor) {
+        self.collected().by_table.entry(table.to_owned()).or_default().push(ids.clone(), grads);
     }
 
     /// Takes the gradients of everything looked up since the last call; `grads` is what the backward returned.

@@ -4,6 +4,11 @@ use crate::{UserTask, row_map::RowMapPool};
 use candle_core::{Device, Result, Tensor};
 use ctr_data::Dataset;
 use ctr_nn::{Batch, BatchLayout, FieldSlots, PADDING_ROW};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Users below which encoding them is not worth a hand-over to another thread.
+const USERS_PER_PIECE: usize = 64;
 
 /// One user's samples, local ones first, then those to be ranked.
 struct EncodedUser {
@@ -50,7 +55,7 @@ impl EncodedChunk {
                 EncodedUser { ids, history, rows, local_len: task.local.len(), judged_len: task.judged.len() }
             })
         };
-        let users: Vec<EncodedUser> = tasks.iter().map(encode).collect();
+        let users: Vec<EncodedUser> = tasks.par_iter().with_min_len(USERS_PER_PIECE).map(encode).collect();
         let rows_per_replica = users.iter().map(|user| user.rows.len()).max().unwrap_or(0);
         Self { users, rows_per_replica, slots, history_length }
     }
@@ -67,32 +72,40 @@ impl EncodedChunk {
         Tensor::from_vec(rows, len, device)
     }
 
-    /// The samples to rank of every user, padded to the longest.
-    pub fn judged_batch(&self, device: &Device) -> Result<Batch> {
-        let longest = self.users.iter().map(|user| user.judged_len).max().unwrap_or(0);
+    /// The samples to rank of these users, padded to the longest.
+    pub fn judged_batch(&self, range: Range<usize>, device: &Device) -> Result<Batch> {
+        let users = &self.users[range.clone()];
+        let longest = users.iter().map(|user| user.judged_len).max().unwrap_or(0);
         let judged: Vec<Vec<u32>> =
-            self.users.iter().map(|u| (u.local_len as u32..(u.local_len + u.judged_len) as u32).collect()).collect();
+            users.iter().map(|u| (u.local_len as u32..(u.local_len + u.judged_len) as u32).collect()).collect();
         let slices: Vec<&[u32]> = judged.iter().map(Vec::as_slice).collect();
-        self.batch(&slices, longest, device)
+        self.batch(range.start, &slices, longest, device)
     }
 
-    /// The samples at these positions of each user (its local samples come first), padded to `batch_len`.
-    pub fn batch(&self, positions: &[&[u32]], batch_len: usize, device: &Device) -> Result<Batch> {
-        let replicas = self.users.len();
+    /// The samples at these positions of the users from `first` on (their local samples come first), padded to `batch_len`. Ids
+    /// count from the first of these users' rows.
+    pub fn batch(&self, first: usize, positions: &[&[u32]], batch_len: usize, device: &Device) -> Result<Batch> {
+        let replicas = positions.len();
         let (lookups, length) = (self.slots.total(), self.history_length);
-        let mut ids = Vec::with_capacity(replicas * batch_len * lookups);
-        let mut history = Vec::with_capacity(replicas * batch_len * length);
-        for (replica, (user, positions)) in self.users.iter().zip(positions).enumerate() {
+        let mut ids = vec![PADDING_ROW; replicas * batch_len * lookups];
+        let mut history = vec![PADDING_ROW; replicas * batch_len * length];
+        let fill = |replica: usize, width: usize, own: &mut [u32], of_user: fn(&EncodedUser) -> &[u32]| {
             let offset = (replica * self.rows_per_replica) as u32;
-            let in_chunk = |&row: &u32| if row == PADDING_ROW { PADDING_ROW } else { row + offset };
-            for &position in *positions {
-                let position = position as usize;
-                ids.extend(user.ids[position * lookups..(position + 1) * lookups].iter().map(in_chunk));
-                history.extend(user.history[position * length..(position + 1) * length].iter().map(in_chunk));
+            let rows = of_user(&self.users[first + replica]);
+            for (own, &position) in own.chunks_exact_mut(width).zip(positions[replica]) {
+                for (own, &row) in own.iter_mut().zip(&rows[position as usize * width..][..width]) {
+                    *own = if row == PADDING_ROW { PADDING_ROW } else { row + offset };
+                }
             }
-            ids.resize((replica + 1) * batch_len * lookups, PADDING_ROW);
-            history.resize((replica + 1) * batch_len * length, PADDING_ROW);
-        }
+        };
+        let by_replica = |all: &mut Vec<u32>, width: usize, of_user: fn(&EncodedUser) -> &[u32]| {
+            if batch_len * width > 0 {
+                let each = all.par_chunks_mut(batch_len * width).with_min_len(USERS_PER_PIECE).enumerate();
+                each.for_each(|(replica, own)| fill(replica, width, own, of_user));
+            }
+        };
+        by_replica(&mut ids, lookups, |user| &user.ids);
+        by_replica(&mut history, length, |user| &user.history);
         let layout = BatchLayout { replicas, slots: self.slots.clone(), history_length: length };
         Batch::new(ids, history, &layout, device)
     }

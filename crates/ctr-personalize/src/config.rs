@@ -23,9 +23,13 @@ pub struct FineTuningConfig {
     /// Constants of the corrections.
     pub correction: CorrectionSettings,
     /// Users that are fine-tuned in one batched pass; absent: as many as keep in cache what a step works on
-    /// ([`Self::chunk_users`]). A GPU wants more.
+    /// ([`Self::chunk_users`]); on a GPU as many as its free memory holds, up to 4,096.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chunk_users: Option<usize>,
+    /// Whether a GPU must give the same bytes in every run: chunks of a constant size, whatever memory is free. The CPU always
+    /// does.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub deterministic: bool,
 }
 
 impl Default for FineTuningConfig {
@@ -39,6 +43,7 @@ impl Default for FineTuningConfig {
             l2_sp: 0.1,
             correction: CorrectionSettings::default(),
             chunk_users: None,
+            deterministic: false,
         }
     }
 }

@@ -1,30 +1,27 @@
 //! The engine: many users fine-tuned at once, one replica each.
 
 use crate::{
-    Corrected, FineTuningConfig, LocalSet, Method, PersonalizeError, Tasks, UserModel, UserTask, chunk::EncodedChunk,
-    row_map::RowMapPool,
+    Corrected, FineTuningConfig, LocalSet, Method, PersonalizeError, Tasks, UserModel, UserTask,
+    prepared::PreparedChunk, replicas::Replicas, row_map::RowMapPool,
 };
-use candle_core::{Device, Tensor, Var, backprop::GradStore};
+use candle_core::Device;
 use ctr_data::Dataset;
-use ctr_nn::{
-    Algorithm, Context, CtrModel, DirectGradients, FieldSlots, Group, Kind, Leaves, Parameters, Rows, Step,
-    TableLookUps, bce_with_logits, gather_rows_as_variable, repeat_as_variable, seeded_rng,
-};
+use ctr_nn::{Algorithm, Context, CtrModel, FieldSlots, Kind, Leaves, Parameters, bce_with_logits, seeded_rng};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::time::Instant;
 
 /// What fine-tuning starts from; shared by every method and protocol.
 pub struct FineTuner<'a> {
-    model: &'a dyn CtrModel,
-    cloud: &'a Parameters,
+    pub(crate) model: &'a dyn CtrModel,
+    pub(crate) cloud: &'a Parameters,
     /// The cloud model's logits, by sample of the dataset.
     cloud_logits: &'a [f32],
-    dataset: &'a Dataset,
-    config: &'a FineTuningConfig,
-    device: &'a Device,
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) config: &'a FineTuningConfig,
+    pub(crate) device: &'a Device,
     global_ctr: f64,
-    row_maps: RowMapPool,
+    pub(crate) row_maps: RowMapPool,
 }
 
 /// The result of one method over the users of a protocol.
@@ -36,13 +33,17 @@ pub struct FineTuned {
     pub user_seconds: Vec<f32>,
     /// Users with one class locally, for whom the shrunk local CTR stood in.
     pub one_class_users_clamped: u64,
+    /// Users of a chunk that was asked for, and of one in the end: fewer where a GPU ran out of memory.
+    pub chunk_users: (usize, usize),
 }
 
-/// One user's corrected labels in the form that training reads.
-struct Targets {
-    targets: Vec<f32>,
-    weights: Vec<f32>,
-    offset: f32,
+/// The result of one chunk.
+pub(crate) struct ChunkResult {
+    /// Logits of each user's samples to rank.
+    logits: Vec<Vec<f32>>,
+    clamped: u64,
+    /// A user's share of the seconds.
+    pub seconds_per_user: f32,
 }
 
 impl<'a> FineTuner<'a> {
@@ -61,40 +62,56 @@ impl<'a> FineTuner<'a> {
 
     /// Fine-tunes a copy for every user and scores the user's samples to rank with it.
     ///
-    /// Users with similar numbers of steps share a chunk; chunks run in parallel on the caller's rayon pool. The number
-    /// of threads changes no bit of a result; the chunk's company changes a user's scores by rounding at most.
+    /// Users with similar numbers of steps share a chunk. On the CPU chunks run in parallel on the caller's rayon pool, and the
+    /// number of threads changes no bit of a result; on a GPU they run one after the other. The chunk's company changes a user's
+    /// scores by rounding at most.
     ///
     /// # Errors
     /// If a copy diverges or a tensor operation fails.
     pub fn run(&self, tasks: &Tasks, method: &Method, seed: u64) -> Result<FineTuned, PersonalizeError> {
-        let chunk_users = self.config.chunk_users(self.model);
         let mut order: Vec<usize> = (0..tasks.users.len()).collect();
         order.sort_by_key(|&i| (std::cmp::Reverse(tasks.users[i].local.len()), i));
-        let chunks: Vec<(Vec<Vec<f32>>, u64, f32)> = order
-            .par_chunks(chunk_users)
-            .map(|chunk| {
-                let users: Vec<&UserTask> = chunk.iter().map(|&i| &tasks.users[i]).collect();
-                let started = Instant::now();
-                let (logits, clamped) = self.run_chunk(&users, method, seed)?;
-                Ok((logits, clamped, started.elapsed().as_secs_f32() / users.len() as f32))
-            })
-            .collect::<Result<_, PersonalizeError>>()?;
+        let users: Vec<&UserTask> = order.iter().map(|&i| &tasks.users[i]).collect();
+        let (chunks, chunk_users) = if self.device.is_cpu() {
+            let chunk_users = self.config.chunk_users(self.model);
+            (self.run_on_cpu(&users, chunk_users, method, seed)?, (chunk_users, chunk_users))
+        } else {
+            let chunk_users = self.gpu_chunk_users(tasks)?;
+            let (chunks, in_the_end) = self.run_on_gpu(&users, chunk_users, method, seed)?;
+            (chunks, (chunk_users, in_the_end))
+        };
 
         let ranges = tasks.judged_ranges();
         let mut logits = vec![0f32; ranges.last().map_or(0, |range| range.end)];
         let mut user_seconds = vec![0f32; tasks.users.len()];
-        let mut one_class_users_clamped = 0;
-        for (users, (scores, clamped, seconds)) in order.chunks(chunk_users).zip(chunks) {
-            one_class_users_clamped += clamped;
-            for (&user, scores) in users.iter().zip(scores) {
-                if scores.iter().any(|logit| !logit.is_finite()) {
-                    return Err(self.diverged(&tasks.users[user], method));
-                }
-                logits[ranges[user].clone()].copy_from_slice(&scores);
-                user_seconds[user] = seconds;
+        let one_class_users_clamped = chunks.iter().map(|chunk| chunk.clamped).sum();
+        let of_users = chunks.into_iter().flat_map(|ChunkResult { logits, seconds_per_user, .. }| {
+            logits.into_iter().map(move |logits| (logits, seconds_per_user))
+        });
+        for (&user, (scores, seconds)) in order.iter().zip(of_users) {
+            if scores.iter().any(|logit| !logit.is_finite()) {
+                return Err(self.diverged(&tasks.users[user], method));
             }
+            logits[ranges[user].clone()].copy_from_slice(&scores);
+            user_seconds[user] = seconds;
         }
-        Ok(FineTuned { logits, user_seconds, one_class_users_clamped })
+        Ok(FineTuned { logits, user_seconds, one_class_users_clamped, chunk_users })
+    }
+
+    fn run_on_cpu(
+        &self,
+        order: &[&UserTask],
+        chunk_users: usize,
+        method: &Method,
+        seed: u64,
+    ) -> candle_core::Result<Vec<ChunkResult>> {
+        let run = |users: &[&UserTask]| {
+            let started = Instant::now();
+            let mut result = self.run_chunk(&PreparedChunk::new(self, users.to_vec(), method, seed), method)?;
+            result.seconds_per_user = started.elapsed().as_secs_f32() / users.len() as f32;
+            Ok(result)
+        };
+        order.par_chunks(chunk_users).map(run).collect()
     }
 
     /// Fine-tunes one user's copy and keeps it for ranking.
@@ -102,9 +119,9 @@ impl<'a> FineTuner<'a> {
     /// # Errors
     /// If the copy diverges or a tensor operation fails.
     pub fn user_model(&self, task: &UserTask, method: &Method, seed: u64) -> Result<UserModel<'a>, PersonalizeError> {
-        let chunk = EncodedChunk::new(self.dataset, &[task], self.model.uses_history(), &self.row_maps);
-        let replicas = Replicas::new(self, &chunk, 1, method)?;
-        self.tune(&chunk, &replicas, &[task], &[Targets::new(self.correct(task, method))], seed)?;
+        let chunk = PreparedChunk::new(self, vec![task], method, seed);
+        let replicas = Replicas::new(self, &chunk, method)?;
+        self.tune(&chunk, &replicas)?;
         let rows = chunk.global_rows(self.device)?;
         let mut leaves = Leaves::default();
         for spec in self.cloud.specs() {
@@ -136,25 +153,29 @@ impl<'a> FineTuner<'a> {
         }
     }
 
-    /// Logits of each user's samples to rank, and the number of users with a clamped local CTR.
-    fn run_chunk(&self, users: &[&UserTask], method: &Method, seed: u64) -> candle_core::Result<(Vec<Vec<f32>>, u64)> {
-        let chunk = EncodedChunk::new(self.dataset, users, self.model.uses_history(), &self.row_maps);
-        let replicas = Replicas::new(self, &chunk, users.len(), method)?;
-        let corrected: Vec<Corrected> = users.iter().map(|task| self.correct(task, method)).collect();
-        let clamped = corrected.iter().filter(|corrected| corrected.used_shrunk_ctr).count() as u64;
-        let targets: Vec<Targets> = corrected.into_iter().map(Targets::new).collect();
-        self.tune(&chunk, &replicas, users, &targets, seed)?;
+    /// Fine-tunes the chunk's users and scores their samples to rank; the time is the caller's to take.
+    pub(crate) fn run_chunk(&self, chunk: &PreparedChunk, method: &Method) -> candle_core::Result<ChunkResult> {
+        let replicas = Replicas::new(self, chunk, method)?;
+        self.tune(chunk, &replicas)?;
+        let result = |logits| ChunkResult { logits, clamped: chunk.clamped, seconds_per_user: 0.0 };
         if replicas.only_bias_moved() {
-            return Ok((self.shifted_cloud_logits(users, &replicas.bias_shifts(self)?), clamped));
+            return Ok(result(self.shifted_cloud_logits(&chunk.users, &replicas.bias_shifts(self)?)));
         }
-        let scores =
-            self.model.forward(&replicas.tuned(), &chunk.judged_batch(self.device)?, &mut Context::inference())?;
-        let scores = scores.to_vec2::<f32>()?;
-        let logits = scores.into_iter().zip(users).map(|(mut row, task)| {
-            row.truncate(task.judged.len());
-            row
-        });
-        Ok((logits.collect(), clamped))
+        let mut scores = Vec::new();
+        for judged in chunk.judged_batches(self.device)? {
+            let leaves = replicas.tuned_of(judged.users)?;
+            scores.push(self.model.forward(&leaves, &judged.batch, &mut Context::inference())?);
+        }
+        // Read when all is queued.
+        let mut logits = Vec::with_capacity(chunk.users.len());
+        for scores in scores {
+            let longest = scores.dim(1)?;
+            let values = scores.flatten_all()?.to_vec1::<f32>()?;
+            for padded in values.chunks_exact(longest) {
+                logits.push(padded[..chunk.users[logits.len()].judged.len()].to_vec());
+            }
+        }
+        Ok(result(logits))
     }
 
     /// The cloud's logits of each user's samples to rank, plus its own constant.
@@ -166,45 +187,31 @@ impl<'a> FineTuner<'a> {
         users.iter().zip(shifts).map(of_user).collect()
     }
 
-    fn correct(&self, task: &UserTask, method: &Method) -> Corrected {
+    /// Whether the copies take steps of plain descent. These leave what has no gradient where it is, rows that a step does not look
+    /// up and replicas without samples left, so they can be taken wherever a gradient appears.
+    pub(crate) fn descends(&self, method: &Method) -> bool {
+        self.config.optimizer.algorithm == Algorithm::Sgd && !method.l2_sp
+    }
+
+    pub(crate) fn correct(&self, task: &UserTask, method: &Method) -> Corrected {
         let labels: Vec<u8> = task.local.iter().map(|&i| self.dataset.samples.label[i as usize]).collect();
         let cloud_logits: Vec<f32> = task.local.iter().map(|&i| self.cloud_logits[i as usize]).collect();
         let local = LocalSet { labels: &labels, cloud_logits: &cloud_logits, global_ctr: self.global_ctr };
         (method.correction.apply)(&local, &self.config.correction)
     }
 
-    fn tune(
-        &self,
-        chunk: &EncodedChunk,
-        replicas: &Replicas,
-        users: &[&UserTask],
-        targets: &[Targets],
-        seed: u64,
-    ) -> candle_core::Result<()> {
-        let schedules: Vec<Vec<u32>> = users.iter().map(|task| self.sample_order(task, seed)).collect();
-        let batches: Vec<Vec<&[u32]>> = schedules
-            .iter()
-            .zip(users)
-            .map(|(order, task)| {
-                order.chunks(task.local.len()).flat_map(|epoch| epoch.chunks(self.config.batch_size)).collect()
-            })
-            .collect();
-        let steps = batches.iter().map(Vec::len).max().unwrap_or(0);
-        for step in 0..steps {
-            let positions: Vec<&[u32]> = batches.iter().map(|user| user.get(step).copied().unwrap_or(&[])).collect();
-            let batch_len = positions.iter().map(|positions| positions.len()).max().unwrap_or(0);
-            let batch = chunk.batch(&positions, batch_len, self.device)?;
-            let mut logits = self.model.forward(&replicas.leaves, &batch, &mut Context::inference())?;
-            if targets.iter().any(|targets| targets.offset != 0.0) {
-                let offsets: Vec<f32> = targets.iter().map(|targets| targets.offset).collect();
-                logits = logits.broadcast_add(&Tensor::from_vec(offsets, (users.len(), 1), self.device)?)?;
+    fn tune(&self, chunk: &PreparedChunk, replicas: &Replicas) -> candle_core::Result<()> {
+        let offsets = chunk.offsets(self.device)?;
+        for step in 0..chunk.steps() {
+            let inputs = chunk.step(step, self.device)?;
+            let leaves = replicas.leaves_of(&inputs)?;
+            let mut logits = self.model.forward(&leaves, &inputs.batch, &mut Context::inference())?;
+            if let Some(offsets) = &offsets {
+                logits = logits.broadcast_add(&offsets.narrow(0, 0, inputs.users)?)?;
             }
-            let (labels, weights) = loss_inputs(&positions, targets, batch_len);
-            let shape = (users.len(), batch_len);
-            let labels = Tensor::from_vec(labels, shape, self.device)?;
-            let weights = Tensor::from_vec(weights, shape, self.device)?;
-            let grads = bce_with_logits(&logits, &labels, &weights)?.sum_all()?.backward()?;
-            replicas.step(self, grads, step as u64 + 1, &positions)?;
+            // The backward of all replicas' losses is that of their sum.
+            let grads = bce_with_logits(&logits, &inputs.labels, &inputs.weights)?.backward()?;
+            replicas.step(self, grads, step as u64 + 1, &inputs)?;
         }
         Ok(())
     }
@@ -219,152 +226,6 @@ impl<'a> FineTuner<'a> {
             order.extend_from_slice(&epoch);
         }
         order
-    }
-}
-
-impl Targets {
-    fn new(corrected: Corrected) -> Self {
-        let to_f32 = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect::<Vec<f32>>();
-        let weights = corrected.weights.map_or_else(|| vec![1.0; corrected.targets.len()], to_f32);
-        Self { weights, offset: corrected.training_offset as f32, targets: to_f32(corrected.targets) }
-    }
-}
-
-/// Targets and weights `[users, batch_len]` of one step. A user's weights average over its own samples; padding has
-/// weight 0, so a user without samples left has no gradient.
-fn loss_inputs(positions: &[&[u32]], targets: &[Targets], batch_len: usize) -> (Vec<f32>, Vec<f32>) {
-    let mut labels = Vec::with_capacity(positions.len() * batch_len);
-    let mut weights = Vec::with_capacity(positions.len() * batch_len);
-    for (user, (positions, targets)) in positions.iter().zip(targets).enumerate() {
-        let share = 1.0 / positions.len().max(1) as f32;
-        labels.extend(positions.iter().map(|&p| targets.targets[p as usize]));
-        weights.extend(positions.iter().map(|&p| share * targets.weights[p as usize]));
-        labels.resize((user + 1) * batch_len, 0.0);
-        weights.resize((user + 1) * batch_len, 0.0);
-    }
-    (labels, weights)
-}
-
-/// The users' copies of the cloud model.
-struct Replicas {
-    leaves: Leaves,
-    trained: Vec<Trained>,
-    /// Gradients that layers compute themselves.
-    direct: DirectGradients,
-    /// Gradients of tables, if these take plain descent and are trained.
-    lookups: Option<TableLookUps>,
-}
-
-/// A parameter that moves.
-struct Trained {
-    name: String,
-    group: Group,
-    leaf: Var,
-    state: Option<Var>,
-    /// The cloud's values, if L2-SP pulls toward them.
-    anchor: Option<Tensor>,
-    /// Rows of the leaf (slices along its first dimension) that belong to one replica.
-    rows_per_replica: usize,
-}
-
-impl Replicas {
-    fn new(tuner: &FineTuner, chunk: &EncodedChunk, count: usize, method: &Method) -> candle_core::Result<Self> {
-        let scope = method.scope(tuner.config);
-        let row_ids = chunk.global_rows(tuner.device)?;
-        let optimizer = &tuner.config.optimizer;
-        // A step of plain descent leaves what has no gradient where it is: rows that a step does not look up, and replicas
-        // without samples left. So it can be taken wherever a gradient appears.
-        let descends = optimizer.algorithm == Algorithm::Sgd && !method.l2_sp;
-        let mut leaves = Leaves::default();
-        let mut trained = Vec::new();
-        for spec in tuner.cloud.specs() {
-            let cloud = tuner.cloud.get(&spec.name)?.as_detached_tensor();
-            let (leaf, rows_per_replica) = match spec.kind {
-                Kind::Table => (gather_rows_as_variable(&cloud, &row_ids)?, chunk.rows_per_replica),
-                Kind::Dense | Kind::Buffer => (repeat_as_variable(&cloud, count)?, 1),
-            };
-            if spec.kind == Kind::Buffer || !scope.includes(spec.group) || (spec.kind == Kind::Table && descends) {
-                leaves.insert(&spec.name, leaf.as_detached_tensor());
-                continue;
-            }
-            leaves.insert(&spec.name, leaf.as_tensor().clone());
-            let state = optimizer.new_state(&leaf)?;
-            let anchor = if method.l2_sp { Some(leaf.as_detached_tensor().copy()?) } else { None };
-            trained.push(Trained { name: spec.name.clone(), group: spec.group, leaf, state, anchor, rows_per_replica });
-        }
-        let direct =
-            if descends { DirectGradients::descending(optimizer.learning_rate) } else { DirectGradients::default() };
-        let mut lookups = None;
-        // Without the tables nothing below a stack has a gradient, so the stack would not be a node of the graph.
-        if scope.includes(Group::Embedding) {
-            leaves.collect_gradients(direct.clone());
-            if descends {
-                let collecting = TableLookUps::new(tuner.device)?;
-                leaves.collect_lookups(collecting.clone());
-                lookups = Some(collecting);
-            }
-        }
-        Ok(Self { leaves, trained, direct, lookups })
-    }
-
-    /// The leaves without anyone who collects gradients, for scoring.
-    fn tuned(&self) -> Leaves {
-        let mut leaves = Leaves::default();
-        self.leaves.iter().for_each(|(name, value)| leaves.insert(name, value.detach()));
-        leaves
-    }
-
-    /// Whether the output bias is all that was trained.
-    fn only_bias_moved(&self) -> bool {
-        self.lookups.is_none() && matches!(&self.trained[..], [only] if only.group == Group::OutputBias)
-    }
-
-    /// How far each replica's output bias moved.
-    fn bias_shifts(&self, tuner: &FineTuner) -> candle_core::Result<Vec<f32>> {
-        let cloud = tuner.cloud.get("bias")?.as_detached_tensor();
-        self.leaves.get("bias")?.broadcast_sub(&cloud)?.flatten_all()?.to_vec1()
-    }
-
-    /// Updates every replica that had samples in this step.
-    fn step(
-        &self,
-        tuner: &FineTuner,
-        mut grads: GradStore,
-        number: u64,
-        positions: &[&[u32]],
-    ) -> candle_core::Result<()> {
-        if let Some(lookups) = &self.lookups {
-            for (name, gradients) in lookups.take(&mut grads) {
-                gradients.descend(self.leaves.get(&name)?, tuner.config.optimizer.learning_rate)?;
-            }
-        }
-        let active: Vec<usize> = (0..positions.len()).filter(|&user| !positions[user].is_empty()).collect();
-        let mut direct = self.direct.take();
-        let mut rows_by_width: BTreeMap<usize, Rows> = BTreeMap::new();
-        for parameter in &self.trained {
-            let grad = match (grads.remove(&parameter.leaf), direct.remove(&parameter.name)) {
-                (Some(of_graph), Some(of_layers)) => (of_graph + of_layers)?,
-                (Some(grad), None) | (None, Some(grad)) => grad,
-                (None, None) => continue,
-            };
-            let width = parameter.rows_per_replica;
-            let rows = rows_by_width.entry(width).or_insert_with(|| {
-                if active.len() == positions.len() {
-                    Rows::All
-                } else {
-                    let rows = active.iter().flat_map(|user| user * width..(user + 1) * width);
-                    Rows::Active(rows.map(|row| row as u32).collect::<Arc<[u32]>>())
-                }
-            });
-            let grad = match &parameter.anchor {
-                Some(anchor) => (grad + ((parameter.leaf.as_tensor() - anchor)? * tuner.config.l2_sp)?)?.detach(),
-                None => grad,
-            };
-            let learning_rate = tuner.config.optimizer.learning_rate;
-            let step = Step { number, learning_rate, l2: 0.0 };
-            tuner.config.optimizer.step(&parameter.leaf, &grad, parameter.state.as_ref(), rows, &step)?;
-        }
-        Ok(())
     }
 }
 

@@ -7,11 +7,15 @@ mod config;
 mod corrections;
 mod error;
 mod fine_tune;
+mod gpu_chunks;
 mod local_set;
 mod method;
 mod natural;
 mod planted_drift;
+mod prepared;
+mod replicas;
 mod row_map;
+mod targets;
 mod task;
 mod user_model;
 

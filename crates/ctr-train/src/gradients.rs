@@ -2,21 +2,19 @@
 //!
 //! The number of shards is part of the configuration, so the sums are the same at any number of threads.
 
-use crate::batches::build_batch;
-use candle_core::{Device, Result, Tensor};
-use ctr_data::Dataset;
+use crate::batches::EpochBatches;
+use candle_core::{Device, Result, Tensor, bail};
 use ctr_nn::{
     Context, CtrModel, DirectGradients, Kind, Leaves, NormStatistics, Parameters, RowGradients, TableLookUps,
     bce_with_logits, seeded_rng,
 };
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 /// What one batch, or a shard of it, says about every parameter.
-#[derive(Default)]
 pub(crate) struct BatchGradients {
     /// Mean loss over the batch; a shard's share of it.
-    pub loss: f32,
+    pub loss: Tensor,
     /// Gradients of dense parameters by name, `[1, shape…]`.
     pub dense: BTreeMap<String, Tensor>,
     /// Gradients of tables by name, shard by shard.
@@ -29,25 +27,44 @@ pub(crate) struct BatchGradients {
 pub(crate) struct GradientJob<'a> {
     pub model: &'a dyn CtrModel,
     pub parameters: &'a Parameters,
-    pub dataset: &'a Dataset,
     pub device: &'a Device,
     pub shards: usize,
     pub seed: u64,
 }
 
 impl GradientJob<'_> {
-    /// The gradients of the mean loss over `samples`; `step` keys the dropout masks.
-    pub fn run(&self, samples: &[u32], step: u64) -> Result<BatchGradients> {
-        let shards: Result<Vec<BatchGradients>> = samples
-            .par_chunks(samples.len().div_ceil(self.shards))
-            .enumerate()
-            .map(|(shard, part)| self.shard(part, samples.len(), step * self.shards as u64 + shard as u64))
+    /// The gradients of the mean loss over the samples at `places` of the epoch; `step` keys the dropout masks.
+    pub fn run(&self, epoch: &EpochBatches, places: Range<usize>, step: u64) -> Result<BatchGradients> {
+        let shard_len = places.len().div_ceil(self.pieces());
+        let shards: Result<Vec<BatchGradients>> = (0..places.len().div_ceil(shard_len.max(1)))
+            .into_par_iter()
+            .map(|shard| {
+                let begin = places.start + shard * shard_len;
+                let end = places.end.min(begin + shard_len);
+                self.shard(epoch, begin..end, places.len(), step * self.shards as u64 + shard as u64)
+            })
             .collect();
-        shards?.into_iter().try_fold(BatchGradients::default(), BatchGradients::add)
+        let mut shards = shards?.into_iter();
+        let Some(first) = shards.next() else { bail!("a batch without samples") };
+        shards.try_fold(first, BatchGradients::add)
     }
 
-    fn shard(&self, samples: &[u32], batch_len: usize, stream: u64) -> Result<BatchGradients> {
-        let batch = build_batch(self.dataset, samples, self.model.uses_history(), self.device)?;
+    /// Pieces of a batch. A GPU works on all of it at once, unless layers look at their own piece's statistics: that is another
+    /// training rule, which no device may change.
+    fn pieces(&self) -> usize {
+        let sees_statistics = self.parameters.specs().iter().any(|spec| spec.kind == Kind::Buffer);
+        if self.device.is_cpu() || sees_statistics { self.shards } else { 1 }
+    }
+
+    fn shard(
+        &self,
+        epoch: &EpochBatches,
+        places: Range<usize>,
+        batch_len: usize,
+        stream: u64,
+    ) -> Result<BatchGradients> {
+        let samples = places.len();
+        let (batch, labels) = epoch.batch(places)?;
         let mut leaves = Leaves::default();
         let mut trained = Vec::new();
         for spec in self.parameters.specs() {
@@ -60,9 +77,7 @@ impl GradientJob<'_> {
                 Kind::Table | Kind::Buffer => leaves.insert(&spec.name, value.as_detached_tensor()),
             }
         }
-        let labels: Vec<f32> = samples.iter().map(|&i| f32::from(self.dataset.samples.label[i as usize])).collect();
-        let labels = Tensor::from_vec(labels, (1, samples.len()), self.device)?;
-        let weights = Tensor::full(1.0 / batch_len as f32, (1, samples.len()), self.device)?;
+        let weights = Tensor::full(1.0 / batch_len as f32, (1, samples), self.device)?;
 
         let (direct, lookups) = (DirectGradients::default(), TableLookUps::new(self.device)?);
         leaves.collect_gradients(direct.clone());
@@ -79,14 +94,14 @@ impl GradientJob<'_> {
             }
         }
         let tables = lookups.take(&mut grads);
-        Ok(BatchGradients { loss: loss.to_scalar()?, dense, tables, norm_statistics: context.norm_statistics })
+        Ok(BatchGradients { loss: loss.detach(), dense, tables, norm_statistics: context.norm_statistics })
     }
 }
 
 impl BatchGradients {
     /// Adds those of the next shard.
     fn add(mut self, next: Self) -> Result<Self> {
-        self.loss += next.loss;
+        self.loss = (self.loss + next.loss)?;
         for (name, grad) in next.dense {
             let sum = match self.dense.remove(&name) {
                 Some(sum) => (sum + grad)?,

@@ -6,6 +6,7 @@ mod clip;
 mod config;
 mod error;
 mod gradients;
+mod losses;
 mod predict;
 mod schedule;
 mod train;

@@ -8,6 +8,8 @@ use rayon::prelude::*;
 
 /// Samples scored by one forward pass.
 const CHUNK: usize = 2048;
+/// The same on a GPU.
+const CHUNK_ON_GPU: usize = 16_384;
 
 /// The cloud model's logits of these samples, in their order. Chunks run in parallel on the caller's rayon pool.
 ///
@@ -25,7 +27,7 @@ pub fn predict(
         leaves.insert(&spec.name, parameters.get(&spec.name)?.as_detached_tensor());
     }
     let chunks: Result<Vec<Vec<f32>>> = samples
-        .par_chunks(CHUNK)
+        .par_chunks(if device.is_cpu() { CHUNK } else { CHUNK_ON_GPU })
         .map(|chunk| {
             let batch = build_batch(dataset, chunk, model.uses_history(), device)?;
             model.forward(&leaves, &batch, &mut Context::inference())?.flatten_all()?.to_vec1::<f32>()

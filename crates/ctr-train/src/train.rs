@@ -2,16 +2,18 @@
 
 use crate::{
     EmbeddingUpdate, Monitor, TrainError, TrainingConfig,
+    batches::BatchSource,
     checkpoint::{Progress, State},
     clip::clip_norm,
     gradients::{BatchGradients, GradientJob},
+    losses::{Losses, NotFinite},
     predict,
     schedule::Schedule,
 };
 use candle_core::{Device, Tensor, Var};
 use ctr_data::{Dataset, Split};
 use ctr_metrics::{Scored, gauc, logloss};
-use ctr_nn::{BatchNorm, CtrModel, Kind, NormStatistics, Parameters, RowGradients, RowOrder, Rows, Step, seeded_rng};
+use ctr_nn::{BatchNorm, CtrModel, Kind, NormStatistics, Parameters, RowOrder, Rows, Step, seeded_rng};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path, time::Instant};
@@ -27,7 +29,7 @@ pub struct EpochReport {
     pub validation: f64,
     /// Step size during the epoch.
     pub learning_rate: f64,
-    /// Seconds spent on training steps.
+    /// Seconds spent on training steps, without the drawing of their order.
     pub train_seconds: f64,
     /// Seconds spent on scoring the validation part.
     pub validation_seconds: f64,
@@ -105,24 +107,25 @@ pub fn train(
         finished = run.resume(State::load(path, &run.fingerprint)?)?;
         run.epochs.iter().for_each(&mut *on_epoch);
     }
+    let source = BatchSource::new(dataset, model.uses_history(), device)?;
     while !finished {
         let epoch = run.epochs.len() + 1;
         let learning_rate = run.schedule.learning_rate;
+        let diverged = |NotFinite { step, loss }| TrainError::Diverged { loss, epoch, step, learning_rate };
+        let batches = source.epoch(epoch_order(&samples, seed, epoch))?;
+        device.synchronize()?;
         let started = Instant::now();
-        let job = GradientJob { model, parameters: &run.parameters, dataset, device, shards: config.shards, seed };
-        let order = epoch_order(&samples, seed, epoch);
-        let mut loss_sum = 0.0;
+        let job = GradientJob { model, parameters: &run.parameters, device, shards: config.shards, seed };
+        let mut losses = Losses::new(device);
         let mut steps = run.steps;
-        for batch in order.chunks(config.batch_size) {
+        for begin in (0..batches.len()).step_by(config.batch_size) {
+            let places = begin..batches.len().min(begin + config.batch_size);
             steps += 1;
-            let gradients = job.run(batch, steps)?;
-            let loss = gradients.loss;
-            if !loss.is_finite() {
-                return Err(TrainError::Diverged { loss, epoch, step: steps, learning_rate });
-            }
-            loss_sum += f64::from(loss) * batch.len() as f64;
+            let gradients = job.run(&batches, places.clone(), steps)?;
+            losses.push(steps, places.len(), gradients.loss.clone())?.map_or(Ok(()), |found| Err(diverged(found)))?;
             run.apply(gradients, steps, learning_rate)?;
         }
+        losses.read()?.map_or(Ok(()), |found| Err(diverged(found)))?;
         device.synchronize()?;
         run.steps = steps;
         let train_seconds = started.elapsed().as_secs_f64();
@@ -131,7 +134,7 @@ pub fn train(
         let value = validation.judge(&logits)?;
         let report = EpochReport {
             epoch,
-            train_loss: loss_sum / samples.len() as f64,
+            train_loss: losses.sum() / samples.len() as f64,
             validation: value,
             learning_rate,
             train_seconds,
@@ -201,7 +204,7 @@ impl Run<'_> {
         let mut order = None;
         for (name, grads) in &gradients.tables {
             let (parameter, state) = (self.parameters.get(name)?, self.optimizer.get(name));
-            let order = order_of(grads, &mut order)?;
+            let order = RowOrder::shared(grads, &mut order)?;
             let step = step(self.config.l2_embedding);
             match self.config.embedding_update {
                 EmbeddingUpdate::Touched => optimizer.step_rows(parameter, grads, order, state, &step)?,
@@ -224,7 +227,7 @@ impl Run<'_> {
         let mut order = None;
         for (name, grads) in &gradients.tables {
             let parameter = self.parameters.get(name)?;
-            let grad = grads.to_dense(order_of(grads, &mut order)?, parameter.dim(0)?)?;
+            let grad = grads.to_dense(RowOrder::shared(grads, &mut order)?, parameter.dim(0)?)?;
             all.push((name, add(&grad, parameter, self.config.l2_embedding)?));
         }
         Ok(all)
@@ -272,14 +275,6 @@ impl Run<'_> {
         self.steps = state.progress.steps;
         Ok(state.progress.finished)
     }
-}
-
-/// The order of a table's rows: the last one where it is of the same ids, since tables that are read alike share it.
-fn order_of<'o>(grads: &RowGradients, last: &'o mut Option<RowOrder>) -> candle_core::Result<&'o RowOrder> {
-    Ok(match last.take().filter(|order| order.is_of(grads)) {
-        Some(shared) => last.insert(shared),
-        None => last.insert(RowOrder::new(grads)?),
-    })
 }
 
 /// The validation part, grouped by user.

@@ -91,12 +91,18 @@ pub struct RunArgs {
     /// Device: cpu, cuda, cuda:N (the ordinal), metal, or auto: the first of cuda:0, metal and cpu that is there.
     #[arg(long)]
     pub device: Option<String>,
+    /// Precision of matrix products on a CUDA device: float32, tf32 or bf16.
+    #[arg(long, value_name = "PRECISION")]
+    pub matmul: Option<String>,
+    /// Make a GPU give the same bytes in every run: chunks of users of a constant size, whatever memory is free.
+    #[arg(long)]
+    pub deterministic: bool,
     /// Threads; 0 takes every core. The results do not depend on it.
     #[arg(long)]
     pub threads: Option<usize>,
     /// Continue the run in this folder: its configuration is taken over, finished training is not repeated, and a run that is
     /// finished is only shown.
-    #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = ["config", "set", "seed", "seeds", "bad_rows"])]
+    #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = ["config", "set", "seed", "seeds", "bad_rows", "matmul", "deterministic"])]
     pub resume: Option<PathBuf>,
     /// How to print.
     #[command(flatten)]

@@ -4,7 +4,7 @@ use crate::{cli::ConfigArgs, models, overrides};
 use anyhow::{Context, Result, anyhow, bail};
 use ctr_data::{DatasetConfig, Split};
 use ctr_metrics::Bootstrap;
-use ctr_nn::DeviceChoice;
+use ctr_nn::{DeviceChoice, MatmulPrecision};
 use ctr_personalize::{CLOUD, FineTuningConfig, Method, PlantedDrift};
 use ctr_train::TrainingConfig;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,9 @@ pub struct RunConfig {
     /// `auto`, `cpu`, `cuda`, `cuda:<n>` or `metal`; a run replaces `auto` by what it opened.
     #[serde(default = "default_device")]
     pub device: String,
+    /// Precision of matrix products on a CUDA device: `float32`, `tf32` or `bf16`.
+    #[serde(default = "default_matmul", skip_serializing_if = "is_default_matmul")]
+    pub matmul: String,
     /// Threads; 0 takes every core.
     #[serde(default)]
     pub threads: usize,
@@ -113,6 +116,14 @@ fn default_results_dir() -> PathBuf {
 
 fn default_device() -> String {
     "cpu".into()
+}
+
+fn default_matmul() -> String {
+    MatmulPrecision::default().to_string()
+}
+
+fn is_default_matmul(matmul: &String) -> bool {
+    *matmul == default_matmul()
 }
 
 fn default_models() -> Vec<String> {
@@ -211,6 +222,7 @@ impl RunConfig {
         }
         self.fine_tuning_methods()?;
         self.device()?;
+        self.matmul_precision()?;
         if let Some(name) = self.model.keys().find(|name| !self.models.contains(name)) {
             bail!("[model.{name}] is set, but models lists only {}", self.models.join(", "));
         }
@@ -225,6 +237,11 @@ impl RunConfig {
     /// The methods that fine-tune: all but `cloud`, which always runs.
     pub fn fine_tuning_methods(&self) -> Result<Vec<Method>> {
         self.methods.iter().map(|name| Method::parse(name).context("methods")).collect()
+    }
+
+    /// The precision of matrix products by name.
+    pub fn matmul_precision(&self) -> Result<MatmulPrecision> {
+        self.matmul.parse().map_err(|message: String| anyhow!("matmul: {message}"))
     }
 
     /// The device by name.

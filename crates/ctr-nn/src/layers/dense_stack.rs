@@ -9,7 +9,7 @@ use candle_core::{Result, Tensor, bail};
 pub enum DenseStep<'a> {
     /// `x W + b`, or `x W`.
     Linear(&'a Linear),
-    /// `max(x, 0)`; not the first step.
+    /// `max(x, 0)`, behind a linear layer.
     Relu,
     /// `x` where positive, `alpha x` elsewhere, with the slopes `<name>.alpha` (`[R, features]`) of this layer.
     Prelu(&'a Linear),
@@ -30,13 +30,13 @@ impl DenseStack<'_> {
     /// Applies the steps to `x` (`[R, B, in]`), as a node of the graph: the gradients of the steps' parameters go to the
     /// [`DirectGradients`] of `leaves`.
     ///
-    /// Nothing where that is not possible: there are no steps, nobody collects gradients, `x` has none, or the device is
-    /// not the CPU. Then the same steps from plain layers are what runs.
+    /// Nothing where that is not possible: there are no steps, nobody collects gradients, `x` has none, or the device has no
+    /// kernels. Then the same steps from plain layers are what runs.
     ///
     /// # Errors
     /// If a parameter is missing or a shape does not fit.
     pub fn forward(&self, x: &Tensor, leaves: &Leaves) -> Result<Option<Tensor>> {
-        if !(x.track_op() && x.device().is_cpu() && self.collects(leaves)) {
+        if !(x.track_op() && ops::has_kernels(x.device()) && self.collects(leaves)) {
             return Ok(None);
         }
         let x = x.contiguous()?;
@@ -60,21 +60,22 @@ impl DenseStack<'_> {
         };
         let mut value = x.clone();
         let mut done = Vec::with_capacity(self.0.len());
-        for step in self.0 {
+        for (position, step) in self.0.iter().enumerate() {
             match step {
                 DenseStep::Linear(layer) => {
                     let weight = parameter(leaves, layer, "weight")?;
                     let bias = layer.bias.then(|| parameter(leaves, layer, "bias")).transpose()?;
                     let input = value;
-                    value = ops::affine(&input, weight.value(), bias.as_ref().map(DetachedParameter::value))?;
+                    let rectified = matches!(self.0.get(position + 1), Some(DenseStep::Relu));
+                    let of_bias = bias.as_ref().map(DetachedParameter::value);
+                    value = ops::affine(&input, weight.value(), of_bias, rectified)?;
                     done.push(Done::Linear { input, weight, bias });
                 }
                 DenseStep::Relu => {
-                    // In place, which the caller's own tensor must not be.
-                    if done.is_empty() {
-                        bail!("a stack of dense layers starts with a rectifier")
+                    // Done in one with the layer before it.
+                    if !matches!(done.last(), Some(Done::Linear { .. })) {
+                        bail!("a rectifier that follows no linear layer")
                     }
-                    value.inplace_op1(&ops::RectifyInPlace)?;
                     done.push(Done::Relu { output: value.clone() });
                 }
                 DenseStep::Prelu(layer) => {

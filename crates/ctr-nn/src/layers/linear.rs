@@ -42,6 +42,9 @@ impl Linear {
     /// # Errors
     /// If a parameter is missing or a shape does not fit.
     pub fn forward(&self, x: &Tensor, leaves: &Leaves) -> Result<Tensor> {
+        if let Some(done) = self.at_once(x, leaves, false)? {
+            return Ok(done);
+        }
         let product = self.product(x, leaves)?;
         if self.bias { ops::bias_add(&product, self.bias_of(leaves)?) } else { Ok(product) }
     }
@@ -51,7 +54,21 @@ impl Linear {
     /// # Errors
     /// If a parameter is missing or a shape does not fit.
     pub fn forward_relu(&self, x: &Tensor, leaves: &Leaves) -> Result<Tensor> {
-        ops::bias_relu(&self.product(x, leaves)?, self.bias_of(leaves)?)
+        match self.at_once(x, leaves, true)? {
+            Some(done) => Ok(done),
+            None => ops::bias_relu(&self.product(x, leaves)?, self.bias_of(leaves)?),
+        }
+    }
+
+    /// All of it without a graph, on a GPU with kernels and where nothing has a gradient.
+    fn at_once(&self, x: &Tensor, leaves: &Leaves, rectified: bool) -> Result<Option<Tensor>> {
+        let weight = leaves.get(&format!("{}.weight", self.name))?;
+        let bias = if self.bias { Some(self.bias_of(leaves)?) } else { None };
+        let in_graph = x.track_op() || weight.track_op() || bias.is_some_and(Tensor::track_op);
+        if in_graph || x.device().is_cpu() || !ops::has_kernels(x.device()) {
+            return Ok(None);
+        }
+        ops::affine(&x.contiguous()?, weight, bias, rectified).map(Some)
     }
 
     fn product(&self, x: &Tensor, leaves: &Leaves) -> Result<Tensor> {

@@ -1,19 +1,35 @@
 //! `x W + b` in one pass: the product is added to rows that start as the bias.
 
-use super::f32_slice;
+use super::{bias_activation::rectify_in_place, f32_slice};
+#[cfg(feature = "cuda")]
+use crate::cuda;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use gemm::{Parallelism, gemm};
 
-/// `x W + b` for every replica, out of the graph: `x` `[R, B, in]`, `weight` `[R, in, out]`, `bias` `[R, out]`, contiguous
-/// and on the CPU.
+/// `x W + b` for every replica, then `max(_, 0)` if `rectified`, out of the graph: `x` `[R, B, in]`, `weight` `[R, in, out]`, `bias` `[R, out]`, contiguous
+/// on the CPU or a CUDA device.
 ///
 /// # Errors
 /// If the shapes do not fit.
-pub(crate) fn affine(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    match bias {
-        Some(bias) => x.apply_op3_no_bwd(weight, bias, &Affine),
-        None => x.apply_op2_no_bwd(weight, &Affine),
+pub(crate) fn affine(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, rectified: bool) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        let product = cuda::product(cuda::Factor::Plain(x), cuda::Factor::Plain(weight))?;
+        match bias {
+            Some(bias) => cuda::add_bias(&product, bias, rectified)?,
+            None if rectified => cuda::rectify(&product)?,
+            None => {}
+        }
+        return Ok(product);
     }
+    let sum = match bias {
+        Some(bias) => x.apply_op3_no_bwd(weight, bias, &Affine)?,
+        None => x.apply_op2_no_bwd(weight, &Affine)?,
+    };
+    if rectified {
+        rectify_in_place(&sum)?;
+    }
+    Ok(sum)
 }
 
 struct Affine;
@@ -120,11 +136,12 @@ mod tests {
         for (batch, input, output) in [(3, 5, 4), (9, 33, 17), (32, 4, 1)] {
             let (x, weight) = (wave(&[2, batch, input], 0.3)?, wave(&[2, input, output], 0.7)?);
             let (bias, product) = (wave(&[2, output], 1.1)?, x.matmul(&weight)?);
-            assert!(largest_difference(&affine(&x, &weight, None)?, &product)? < 1e-6);
+            assert!(largest_difference(&affine(&x, &weight, None, false)?, &product)? < 1e-6);
             let expected = product.broadcast_add(&bias.unsqueeze(1)?)?;
-            assert!(largest_difference(&affine(&x, &weight, Some(&bias))?, &expected)? < 2e-6);
+            assert!(largest_difference(&affine(&x, &weight, Some(&bias), false)?, &expected)? < 2e-6);
+            assert!(largest_difference(&affine(&x, &weight, Some(&bias), true)?, &expected.relu()?)? < 2e-6);
         }
-        let message = affine(&wave(&[2, 3, 5], 1.0)?, &wave(&[2, 4, 5], 1.0)?, None).unwrap_err().to_string();
+        let message = affine(&wave(&[2, 3, 5], 1.0)?, &wave(&[2, 4, 5], 1.0)?, None, false).unwrap_err().to_string();
         assert!(message.contains("do not fit"), "{message}");
         Ok(())
     }

@@ -17,6 +17,14 @@ pub fn bce_with_logits(logits: &Tensor, targets: &Tensor, weights: &Tensor) -> R
     if logits.device().is_cpu() {
         return logits.contiguous()?.apply_op3(&targets.contiguous()?, &weights.contiguous()?, BceWithLogits);
     }
+    #[cfg(feature = "cuda")]
+    if logits.device().is_cuda() {
+        let [logits_now, targets, weights] = [logits, targets, weights].map(|tensor| tensor.detach().contiguous());
+        let (logits_now, targets, weights) = (logits_now?, targets?, weights?);
+        let losses = crate::cuda::bce(&logits_now, &targets, &weights)?;
+        let to_logits = move |grad: &Tensor| crate::cuda::bce_grad(&logits_now, &targets, &weights, grad).map(Some);
+        return super::precomputed(&logits.contiguous()?, losses, Box::new(to_logits));
+    }
     plain(logits, targets, weights)
 }
 

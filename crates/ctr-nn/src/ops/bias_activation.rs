@@ -85,16 +85,33 @@ impl CustomOp2 for BiasActivation {
 
 /// The gradient where the rectifier's output `y` is positive, else 0.
 pub(crate) fn mask_positive(grad: &Tensor, y: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if grad.device().is_cuda() {
+        let masked = grad.copy()?;
+        crate::cuda::mask_positive(&masked, y)?;
+        return Ok(masked);
+    }
     grad.apply_op2_no_bwd(y, &MaskPositive)
 }
 
 /// The gradient `[R, B, out]` summed over the rows that share a bias, in the bias's shape.
 pub(crate) fn sum_to_bias(grad: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if grad.device().is_cuda() {
+        return crate::cuda::sum_rows(&grad.contiguous()?, bias.shape());
+    }
     grad.apply_op1_no_bwd(&SumOverRuns { shape: bias.shape().clone() })
 }
 
-/// `x = max(x, 0)`.
-pub(crate) struct RectifyInPlace;
+/// `x = max(x, 0)` in place, on the CPU.
+///
+/// # Errors
+/// If the tensor is not contiguous.
+pub(crate) fn rectify_in_place(x: &Tensor) -> Result<()> {
+    x.inplace_op1(&RectifyInPlace)
+}
+
+struct RectifyInPlace;
 
 impl InplaceOp1 for RectifyInPlace {
     fn name(&self) -> &'static str {

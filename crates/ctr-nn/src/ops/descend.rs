@@ -1,20 +1,26 @@
 //! A step of plain gradient descent on a matrix, taken by the matrix product that its gradient is.
 
 use super::{Update, f32_slice, f32_slice_mut, in_place};
+#[cfg(feature = "cuda")]
+use crate::cuda;
 use candle_core::{CpuStorage, InplaceOp3, Layout, Result, Storage, Tensor, bail};
 use gemm::{Parallelism, gemm};
 
 /// `weight -= learning_rate * input^T grad` for every replica: `weight` `[R, in, out]`, `input` `[R, B, in]`, `grad`
-/// `[R, B, out]`, contiguous and on the CPU. The gradient is never written down, which saves two passes over memory that
+/// `[R, B, out]`, contiguous, on the CPU or a CUDA device. The gradient is never written down, which saves two passes over memory that
 /// is larger than the weights of a chunk's users leave room for in the cache.
 ///
 /// # Errors
 /// If the shapes do not fit.
 pub(crate) fn descend(weight: &Tensor, input: &Tensor, grad: &Tensor, learning_rate: f32) -> Result<()> {
+    #[cfg(feature = "cuda")]
+    if weight.device().is_cuda() {
+        return cuda::add_product(weight, cuda::Factor::Transposed(input), cuda::Factor::Plain(grad), -learning_rate);
+    }
     weight.inplace_op3(input, grad, &Descend { learning_rate })
 }
 
-/// `parameter -= learning_rate * grad`, contiguous, of one shape, on the CPU.
+/// `parameter -= learning_rate * grad`, contiguous, of one shape, on the CPU or a CUDA device.
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -22,8 +28,12 @@ pub(crate) fn descend_by(parameter: &Tensor, grad: &Tensor, learning_rate: f32) 
     if parameter.dims() != grad.dims() {
         bail!("a gradient {:?} does not fit its parameter {:?}", grad.shape(), parameter.shape());
     }
+    #[cfg(feature = "cuda")]
+    if parameter.device().is_cuda() {
+        return cuda::update_rows(parameter, None, grad, Update::Sgd { learning_rate, l2: 0.0 }, None);
+    }
     let (storage, layout) = grad.storage_and_layout();
-    let Storage::Cpu(storage) = &*storage else { bail!("descend works on the CPU") };
+    let Storage::Cpu(storage) = &*storage else { bail!("descend works on the CPU and on CUDA devices") };
     let grad = f32_slice("descend", storage, layout)?;
     in_place(parameter, |values| {
         Update::Sgd { learning_rate, l2: 0.0 }.apply(values, &mut [], grad);

@@ -2,6 +2,8 @@
 
 use super::f32_slice;
 use crate::FieldMeans;
+#[cfg(feature = "cuda")]
+use crate::cuda;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 /// Embeddings of look-ups, `[R, B, look-ups, D]`, to those of fields, `[R, B, fields, D]`; a field without any value is zero.
@@ -13,6 +15,16 @@ pub(crate) fn field_means(lookups: &Tensor, means: &FieldMeans) -> Result<Tensor
         let op = Means { by_field: means.slots.by_field().to_vec() };
         return lookups.contiguous()?.apply_op2(&means.weights.contiguous()?, op);
     }
+    #[cfg(feature = "cuda")]
+    if lookups.device().is_cuda() {
+        let of_fields = cuda::field_means(&lookups.detach().contiguous()?, means)?;
+        if !lookups.track_op() {
+            return Ok(of_fields);
+        }
+        let means = means.clone();
+        let to_lookups = move |grad: &Tensor| cuda::field_means_grad(grad, &means).map(Some);
+        return super::precomputed(&lookups.contiguous()?, of_fields, Box::new(to_lookups));
+    }
     plain(lookups, means)
 }
 
@@ -21,6 +33,10 @@ pub(crate) fn field_means(lookups: &Tensor, means: &FieldMeans) -> Result<Tensor
 /// # Errors
 /// If the shapes do not fit.
 pub(crate) fn field_means_grad(grad: &Tensor, means: &FieldMeans) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if grad.device().is_cuda() {
+        return cuda::field_means_grad(&grad.contiguous()?, means);
+    }
     let op = MeansGrad { by_field: means.slots.by_field().to_vec() };
     grad.contiguous()?.apply_op2_no_bwd(&means.weights.contiguous()?, &op)
 }

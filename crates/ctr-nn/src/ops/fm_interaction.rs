@@ -2,6 +2,8 @@
 
 use super::width::{for_width, width};
 use super::{f32_slice, f32_slice_mut};
+#[cfg(feature = "cuda")]
+use crate::cuda;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp3, Layout, Result, Shape, Tensor, bail};
 
 /// `1/2 * sum_d ((sum_f v)^2 - sum_f v^2)` of embeddings `[R, B, F, D]`: the sum of all pairwise dot products of
@@ -12,6 +14,16 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp3, Layout, Result, 
 pub fn fm_interaction(embeddings: &Tensor) -> Result<Tensor> {
     if embeddings.device().is_cpu() {
         return embeddings.contiguous()?.apply_op1(FmInteraction);
+    }
+    #[cfg(feature = "cuda")]
+    if embeddings.device().is_cuda() {
+        let v = embeddings.detach().contiguous()?;
+        let terms = cuda::fm_pairs(&v)?;
+        if !embeddings.track_op() {
+            return Ok(terms);
+        }
+        let to_embeddings = move |grad: &Tensor| cuda::fm_pairs_grad(&v, grad, None).map(Some);
+        return super::precomputed(&embeddings.contiguous()?, terms, Box::new(to_embeddings));
     }
     plain(embeddings)
 }
@@ -42,11 +54,15 @@ impl CustomOp1 for FmInteraction {
 }
 
 /// Adds the gradient of [`fm_interaction`] at `embeddings`, given that of its result (`[R, B]`), to `sum` (`[R, B, F, D]`,
-/// out of the graph) in place. On the CPU only.
+/// out of the graph) in place. On the CPU or a CUDA device.
 ///
 /// # Errors
 /// If the shapes do not fit.
 pub fn add_fm_interaction_grad(sum: &Tensor, embeddings: &Tensor, grad: &Tensor) -> Result<()> {
+    #[cfg(feature = "cuda")]
+    if sum.device().is_cuda() {
+        return cuda::fm_pairs_grad(embeddings, &grad.contiguous()?, Some(sum)).map(|_| ());
+    }
     sum.inplace_op3(embeddings, grad, &AddFmInteractionGrad)
 }
 
@@ -133,7 +149,7 @@ fn write_grad<const WIDTH: usize>(v: &[f32], grad: &[f32], fields: usize, dim: u
 }
 
 /// The gradient of [`fm_interaction`] at `embeddings` (`[R, B, F, D]`, out of the graph), given that of its result (`[R, B]`).
-/// On the CPU only.
+/// On the CPU or a CUDA device.
 ///
 /// # Errors
 /// If the shapes do not fit.
@@ -141,6 +157,10 @@ pub fn fm_interaction_grad(embeddings: &Tensor, grad: &Tensor) -> Result<Tensor>
     let (replicas, batch, _, _) = embeddings.dims4()?;
     if grad.dims() != [replicas, batch] {
         bail!("fm_interaction_grad: {:?} does not fit {:?}", grad.shape(), embeddings.shape());
+    }
+    #[cfg(feature = "cuda")]
+    if embeddings.device().is_cuda() {
+        return cuda::fm_pairs_grad(&embeddings.contiguous()?, &grad.contiguous()?, None);
     }
     embeddings.apply_op2_no_bwd(&grad.contiguous()?, &FmInteractionGrad)
 }

@@ -1,7 +1,11 @@
 //! Rows of a table, gathered by id, with a backward that adds each gradient row where it came from.
 
+#[cfg(feature = "cuda")]
+use super::precomputed;
 use super::prefetch::{self, ROWS_AHEAD, prefetch};
 use super::{f32_slice, u32_slice, width::for_width};
+#[cfg(feature = "cuda")]
+use crate::cuda;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, Var, bail};
 
 /// An id that stands for no row: it reads zeros and passes no gradient on.
@@ -17,11 +21,29 @@ pub(crate) fn gather_rows(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
     let (_, dim) = table.dims2()?;
     let mut shape = ids.dims().to_vec();
     shape.push(dim);
+    #[cfg(feature = "cuda")]
+    if table.device().is_cuda() {
+        return gather_on_cuda(table, ids);
+    }
     if table.device().is_cpu() {
         table.contiguous()?.apply_op2(&ids.contiguous()?, GatherRows)?.reshape(shape)
     } else {
         table.index_select(&ids.flatten_all()?, 0)?.reshape(shape)
     }
+}
+
+/// The gather by a kernel; a node of the graph where `table` has a gradient.
+#[cfg(feature = "cuda")]
+fn gather_on_cuda(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
+    let ids = ids.contiguous()?;
+    let rows = cuda::gather_rows(&table.detach().contiguous()?, &ids)?;
+    if !table.track_op() {
+        return Ok(rows);
+    }
+    let count = table.dim(0)?;
+    let ids = ids.flatten_all()?;
+    let to_table = move |grad: &Tensor| scatter_add_rows(&grad.reshape((ids.elem_count(), ()))?, &ids, count).map(Some);
+    precomputed(&table.contiguous()?, rows, Box::new(to_table))
 }
 
 /// The rows at `ids`, one after the other.
@@ -89,6 +111,10 @@ pub(crate) fn scatter_add_rows(values: &Tensor, ids: &Tensor, rows: usize) -> Re
     if values.device().is_cpu() {
         return values.contiguous()?.apply_op2_no_bwd(&ids.contiguous()?, &ScatterAddRows { rows });
     }
+    #[cfg(feature = "cuda")]
+    if values.device().is_cuda() {
+        return cuda::SortedLookups::new(&ids.contiguous()?)?.sums(&values.contiguous()?, rows);
+    }
     Tensor::zeros((rows, values.dim(1)?), values.dtype(), values.device())?.index_add(ids, values, 0)
 }
 
@@ -99,6 +125,10 @@ pub(crate) fn scatter_add_rows(values: &Tensor, ids: &Tensor, rows: usize) -> Re
 /// If an id is out of range.
 pub fn gather_rows_as_variable(table: &Tensor, ids: &Tensor) -> Result<Var> {
     let (table, ids) = (table.detach().contiguous()?, ids.contiguous()?);
+    #[cfg(feature = "cuda")]
+    if table.device().is_cuda() {
+        return cuda::gather_rows_as_variable(&table, &ids);
+    }
     if !table.device().is_cpu() {
         return Var::from_tensor(&gather_rows(&table, &ids)?);
     }
@@ -123,12 +153,18 @@ pub fn repeat_as_variable(values: &Tensor, count: usize) -> Result<Var> {
     if values.rank() == 0 {
         bail!("repeat_as_variable: a scalar has no first dimension");
     }
-    let mut repeats = vec![1; values.rank()];
-    repeats[0] = count;
-    let (storage, layout) = values.storage_and_layout();
-    let Storage::Cpu(storage) = &*storage else { return Var::from_tensor(&values.repeat(repeats)?) };
     let mut shape = values.dims().to_vec();
     shape[0] *= count;
+    #[cfg(feature = "cuda")]
+    if values.device().is_cuda() {
+        return cuda::repeat_as_variable(&values.contiguous()?, count, shape);
+    }
+    let (storage, layout) = values.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else {
+        // candle's own `repeat` copies once for each repetition.
+        let repeated = values.unsqueeze(0)?.broadcast_as([&[count], values.dims()].concat())?;
+        return Var::from_tensor(&repeated.contiguous()?.reshape(shape)?);
+    };
     // One copy, where a variable made of a repeated tensor is two or three.
     Var::from_vec(f32_slice("repeat_as_variable", storage, layout)?.repeat(count), shape, values.device())
 }

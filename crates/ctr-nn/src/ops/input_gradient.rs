@@ -1,19 +1,37 @@
-//! The gradient of a linear layer's input, without a copy of the weights.
+//! The gradients of a linear layer's input, without a copy of the weights, and of its weights.
 
 use super::{f32_slice, mask_positive};
+#[cfg(feature = "cuda")]
+use crate::cuda;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use gemm::{Parallelism, gemm};
 
 /// The product of so few samples is computed transposed, with them as the rows of its register tiles (16 with AVX2): that
 /// leaves `W` where it lies, while the plain product copies it into panels, which is small only beside many samples.
 const FEW_SAMPLES: usize = 32;
+/// From so many samples on a CUDA device copies the weights.
+#[cfg(feature = "cuda")]
+const MANY_SAMPLES: usize = 1 << 14;
 
-/// `grad W^T` for every replica, out of the graph: `grad` `[R, B, out]`, `weight` `[R, in, out]`, contiguous and on the CPU.
+/// `grad W^T` for every replica, out of the graph: `grad` `[R, B, out]`, `weight` `[R, in, out]`, contiguous, on the CPU or a CUDA
+/// device.
 /// Where the input came out of a rectifier, its output `rectified` (`[R, B, in]`) lets the gradient through where positive.
 ///
 /// # Errors
 /// If the shapes do not fit.
 pub(crate) fn input_gradient(grad: &Tensor, weight: &Tensor, rectified: Option<&Tensor>) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if grad.device().is_cuda() {
+        let product = if grad.dim(0)? == 1 && grad.dim(1)? > MANY_SAMPLES {
+            // A copy of the weights costs little beside many samples, and cuBLAS is faster with factors as they lie.
+            let transposed = weight.transpose(1, 2)?.contiguous()?;
+            cuda::product(cuda::Factor::Plain(grad), cuda::Factor::Plain(&transposed))?
+        } else {
+            cuda::product(cuda::Factor::Plain(grad), cuda::Factor::Transposed(weight))?
+        };
+        rectified.map_or(Ok(()), |rectified| cuda::mask_positive(&product, rectified))?;
+        return Ok(product);
+    }
     if grad.dim(1)? > FEW_SAMPLES {
         let product = grad.matmul(&weight.transpose(1, 2)?)?;
         return rectified.map_or(Ok(product.clone()), |rectified| mask_positive(&product, rectified));
@@ -22,6 +40,18 @@ pub(crate) fn input_gradient(grad: &Tensor, weight: &Tensor, rectified: Option<&
         Some(rectified) => grad.apply_op3_no_bwd(weight, rectified, &InputGradient),
         None => grad.apply_op2_no_bwd(weight, &InputGradient),
     }
+}
+
+/// `input^T grad` for every replica: `[R, B, in]` and `[R, B, out]`, contiguous, to `[R, in, out]`.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub(crate) fn weight_gradient(input: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if grad.device().is_cuda() {
+        return cuda::product(cuda::Factor::Transposed(input), cuda::Factor::Plain(grad));
+    }
+    input.transpose(1, 2)?.matmul(grad)
 }
 
 /// Columns that [`transpose`] writes together: half a cache line.

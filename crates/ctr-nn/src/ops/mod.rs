@@ -1,8 +1,8 @@
 //! Fused tensor operations.
 //!
-//! candle has each of these as a chain of allocating passes. On the CPU one pass does. On other devices the chain of plain
-//! candle operations is what runs; operations in place are for the CPU only, and their callers see to it. Every fused
-//! operation is tested against its plain twin.
+//! candle has each of these as a chain of allocating passes. On the CPU one pass does, and on a CUDA device one kernel (`cuda/`)
+//! where [`has_kernels`] decides; on other devices the chain of plain candle operations is what runs. Operations in place have no
+//! such chain, and their callers see to it. Every fused operation is tested against its plain twin.
 
 mod affine;
 mod bce_with_logits;
@@ -22,14 +22,15 @@ mod prelu;
 mod rows;
 mod sigmoid;
 mod standardize;
+mod sum_fields;
 mod vector_cross;
 mod weighted_sum;
 pub(crate) mod width;
 
 pub(crate) use affine::affine;
 pub use bce_with_logits::bce_with_logits;
-pub(crate) use bias_activation::{RectifyInPlace, mask_positive, sum_to_bias};
 pub use bias_activation::{bias_add, bias_relu};
+pub(crate) use bias_activation::{mask_positive, sum_to_bias};
 pub(crate) use descend::{descend, descend_by};
 pub(crate) use dice::dice;
 pub(crate) use field_means::{field_means, field_means_grad};
@@ -37,7 +38,7 @@ pub use fm_interaction::{add_fm_interaction_grad, fm_interaction, fm_interaction
 pub use gather_rows::{PADDING_ROW, gather_rows_as_variable, repeat_as_variable};
 pub(crate) use gather_rows::{gather_rows, scatter_add_rows};
 pub(crate) use in_place::in_place;
-pub(crate) use input_gradient::input_gradient;
+pub(crate) use input_gradient::{input_gradient, weight_gradient};
 pub use interact_keys::interact_keys;
 pub(crate) use optimizer_update::Update;
 pub use precomputed::Backward;
@@ -46,10 +47,16 @@ pub(crate) use prelu::{prelu, prelu_backward};
 pub use rows::Rows;
 pub(crate) use sigmoid::sigmoid;
 pub(crate) use standardize::{moments, standardize};
+pub(crate) use sum_fields::{repeat_fields, sum_fields};
 pub use vector_cross::{CrossGradients, Crossed, VectorCross};
 pub use weighted_sum::weighted_sum;
 
-use candle_core::{CpuStorage, Layout, Result, bail};
+use candle_core::{CpuStorage, Device, Layout, Result, bail};
+
+/// Whether layers and look-ups may be nodes of their own here: the CPU and, if compiled in, CUDA have what these nodes are made of.
+pub(crate) fn has_kernels(device: &Device) -> bool {
+    device.is_cpu() || (cfg!(feature = "cuda") && device.is_cuda())
+}
 
 /// The contiguous `f32` values behind a CPU storage.
 pub(crate) fn f32_slice<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {

@@ -3,7 +3,7 @@
 //! candle's backward adds every gradient to a fresh zero tensor: two passes beyond the gradient itself, for every
 //! argument of every node. A chain of layers that is one node pays that once, for the chain's input.
 
-use super::{f32_slice, gather_rows, scatter_add_rows};
+use super::{f32_slice, gather_rows, has_kernels, scatter_add_rows};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor, bail};
 
 /// From the gradient of a value to the gradient of what it was computed from.
@@ -13,7 +13,7 @@ pub type Backward = Box<dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync>;
 type NodeBackward = Box<dyn Fn(&Tensor) -> Result<Option<Tensor>> + Send + Sync>;
 
 /// `value`, computed from `input` without a graph, as a node of the graph whose gradient reaches `input` through
-/// `backward`. On the CPU only; `input` must be contiguous.
+/// `backward`. Where [`super::has_kernels`]; `input` must be contiguous.
 ///
 /// # Errors
 /// If `value` is not contiguous.
@@ -24,7 +24,7 @@ pub(crate) fn precomputed(input: &Tensor, value: Tensor, backward: NodeBackward)
 /// What `compute` makes of the rows of `table` (`[rows, dim]`) at `ids` (any shape), as one node: the gathered rows are no
 /// node of their own. `compute` gets them without a graph, `[ids.shape…, dim]`, and returns a value with its backward.
 ///
-/// Nothing where `table` has no gradient or the device is not the CPU.
+/// Nothing where `table` has no gradient or not [`super::has_kernels`].
 ///
 /// # Errors
 /// If an id is out of range or `compute` fails.
@@ -33,7 +33,7 @@ pub(crate) fn over_gathered_rows(
     ids: &Tensor,
     compute: impl FnOnce(&Tensor) -> Result<(Tensor, Backward)>,
 ) -> Result<Option<Tensor>> {
-    if !table.track_op() || !table.device().is_cpu() {
+    if !table.track_op() || !has_kernels(table.device()) {
         return Ok(None);
     }
     let (rows, dim) = table.dims2()?;
@@ -61,6 +61,18 @@ impl CustomOp1 for Precomputed {
                 Ok((CpuStorage::F32(value), self.value.shape().clone()))
             }
             _ => bail!("{} works on the CPU", self.name()),
+        }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, _: &candle_core::CudaStorage, _: &Layout) -> Result<(candle_core::CudaStorage, Shape)> {
+        use candle_core::backend::BackendStorage;
+        let (storage, layout) = self.value.storage_and_layout();
+        match &*storage {
+            Storage::Cuda(storage) if layout.is_contiguous() => {
+                Ok((storage.try_clone(layout)?, layout.shape().clone()))
+            }
+            _ => bail!("{} needs a contiguous value on the device of its input", self.name()),
         }
     }
 

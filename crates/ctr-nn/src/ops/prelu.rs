@@ -55,9 +55,19 @@ impl CustomOp2 for Prelu {
     }
 }
 
-/// The gradients of `x` and `alpha` from that of the output, all contiguous and on the CPU.
+/// The gradients of `x` and `alpha` from that of the output, all contiguous.
 pub(crate) fn prelu_backward(grad: &Tensor, x: &Tensor, alpha: &Tensor) -> Result<(Tensor, Tensor)> {
+    if !x.device().is_cpu() {
+        return plain_backward(grad, x, alpha);
+    }
     Ok((grad.apply_op3_no_bwd(x, alpha, &InputGrad)?, grad.apply_op2_no_bwd(x, &SlopeGrad)?))
+}
+
+fn plain_backward(grad: &Tensor, x: &Tensor, alpha: &Tensor) -> Result<(Tensor, Tensor)> {
+    let positive = x.gt(0f64)?.to_dtype(x.dtype())?;
+    let elsewhere = (positive.affine(-1.0, 1.0)? * grad)?;
+    let of_x = ((positive * grad)? + elsewhere.broadcast_mul(&alpha.unsqueeze(1)?)?)?;
+    Ok((of_x, (elsewhere * x)?.sum(1)?))
 }
 
 fn slope(x: f32, alpha: f32) -> f32 {

@@ -139,6 +139,14 @@ impl<'a> Experiment<'a> {
             let clock = Instant::now();
             let tuned = tuner.run(tasks, method, seed)?;
             let seconds = clock.elapsed().as_secs_f64();
+            if let (asked, least) = tuned.chunk_users
+                && least < asked
+            {
+                progress.line(&format!(
+                    "{name}, seed {seed}, {}: the device's memory did not hold chunks of {asked} users; went on with chunks down to {least}",
+                    method.name
+                ));
+            }
             fine_tune_seconds += seconds;
             results.add_seconds("fine-tune", seconds);
             let clock = Instant::now();
