@@ -118,7 +118,7 @@ def compare(case, arguments, start, variants_of, failures):
         moved = {name: variant.moved for name, variant in theirs.items() if hasattr(variant, "moved")}
         # Of equal precision the results themselves were compared.
         judged = theirs.items() if precision != "float32" else []
-        aucs = {name: variant.auc for name, variant in judged if getattr(variant, "auc", None)}
+        aucs = {name: variant.auc for name, variant in judged if isinstance(getattr(variant, "auc", None), float)}
         ready = ours.ready | {"differences": differences, "excused": excused, "moved": moved, "aucs": aucs}
         rounds = min(arguments.rounds, case.settings.get("most_rounds", arguments.rounds))
         for round in range(-case.settings.get("warm_up", 1), rounds):
