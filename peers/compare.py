@@ -125,7 +125,7 @@ def compare(case, arguments, start, variants_of, failures):
             answer_of_ours = ours.peak() if case.work == "memory" else ours.round()
             if share_of_peak(ready):
                 # Right after, since other guests of a shared machine change its peak from minute to minute.
-                answer_of_ours["gemm_gflops"] = peak_gflops(torch, arguments, precision)
+                answer_of_ours["gemm_gflops"] = peak_gflops(torch, arguments)
             answers = {"ctrbench": answer_of_ours} | answer_of_ours.pop("others", {})
             for name, variant in theirs.items():
                 answers[name] = answer(case, ready, variant)
@@ -183,21 +183,20 @@ def measure_hardware(arguments):
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def peak_gflops(torch, arguments, precision):
-    """The rate of the faster matrix product on the CPU, ours or PyTorch's; on a GPU of PyTorch's in this precision."""
+def peak_gflops(torch, arguments):
+    """The rate of the faster matrix product on the CPU, ours or PyTorch's; on a GPU PyTorch's, in the case's precision."""
     if on_gpu(arguments):
-        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        return gemm_gflops_of_pytorch(torch, arguments.device, 8192, dtype)
+        return gemm_gflops_of_pytorch(torch, arguments.device, 8192)
     ours = measure_hardware(arguments)["peaks"]["gemm_gflops"]
-    return max(ours, gemm_gflops_of_pytorch(torch, "cpu", 2048, torch.float32))
+    return max(ours, gemm_gflops_of_pytorch(torch, "cpu", 2048))
 
 
-def gemm_gflops_of_pytorch(torch, device, side, dtype):
+def gemm_gflops_of_pytorch(torch, device, side):
     """The rate of PyTorch's own matrix product, median of five."""
     from device import synchronize
 
     seconds = []
-    a, b = (torch.rand(side, side, device=device, dtype=dtype) for _ in range(2))
+    a, b = (torch.rand(side, side, device=device) for _ in range(2))
     for _ in range(6):
         synchronize(device)
         started = time.perf_counter()

@@ -9,11 +9,6 @@ def synchronize(device):
         torch.cuda.synchronize()
 
 
-def autocast(device, precision):
-    """bf16 matrix products where asked for; tf32 is a switch of PyTorch (`allow_tf32`)."""
-    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16")
-
-
 def allow_tf32(precision):
     """PyTorch's own default is float32."""
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from sklearn.metrics import roc_auc_score
 from torch.func import grad, vmap
 
-from device import autocast, synchronize
+from device import synchronize
 from fine_tuning import Vmap
 from models import TABLES, Model
 
@@ -31,13 +31,11 @@ class DeviceVmap(Vmap):
         model = Model(users.name, users.data.item_field, select=select)
 
         def loss(parameters, batch, labels, weights):
-            with autocast(users.device, users.precision):
-                logits = model(parameters, batch)
-                return (weights * F.binary_cross_entropy_with_logits(logits, labels, reduction="none")).sum()
+            logits = model(parameters, batch)
+            return (weights * F.binary_cross_entropy_with_logits(logits, labels, reduction="none")).sum()
 
         def forward(parameters, batch):
-            with autocast(users.device, users.precision):
-                return model(parameters, batch).float()
+            return model(parameters, batch)
 
         self.gradients, self.forward = vmap(grad(loss)), vmap(forward)
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch.func import grad, vmap
 
-from device import autocast, synchronize
+from device import synchronize
 from encoded import Encoded
 from models import TABLES, Model, load_parameters
 
@@ -54,8 +54,7 @@ class Loop:
         optimizer = torch.optim.SGD(parameters.values(), lr=self.users.rate)
         data, model = self.users.data, self.users.model
         for samples in self.users.local[user].split(self.users.batch_size):
-            with autocast(self.users.device, self.users.precision):
-                loss = F.binary_cross_entropy_with_logits(model(parameters, data.batch(samples)), data.labels[samples])
+            loss = F.binary_cross_entropy_with_logits(model(parameters, data.batch(samples)), data.labels[samples])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

@@ -31,7 +31,7 @@ def cases(device, clouds, data_dir, quick):
         train("fm", 65_536, 20, ["adam-fused", "adam", "sparse-adam", "compiled"]),
         tune("deepfm", 6_040, [f"vmap, chunks of {chunk}" for chunk in SWEPT], work="chunks", sweep=SWEPT),
     ]
-    for precision in ["tf32", "bf16"]:
+    for precision in ["tf32"]:
         listed.append(train("deepfm", 4_096, 100, ["sparse-adam", IN_FLOAT32], precision=precision))
         listed.append(tune("deepfm", 6_040, ["vmap", IN_FLOAT32], precision=precision))
     others = [model for model in MODELS if model != "deepfm"]
@@ -41,7 +41,7 @@ def cases(device, clouds, data_dir, quick):
         listed.append(train(model, 4_096, steps, [ON_CPU] if quick else ["sparse-adam", ON_CPU]))
     if not quick:
         listed.append(tune("deepfm", 24_160, ["vmap", "vmap, prepared", "loop"]))
-    for precision in ["tf32", "bf16"] if data_dir else []:
+    for precision in ["tf32"] if data_dir else []:
         arguments = ["quality", "deepfm", "--epochs", 2, "--data-dir", data_dir, "--device", device, "--matmul", precision]
         settings = {"most_rounds": 3, "warm_up": 0, "variants": ["sparse-adam", IN_FLOAT32], "precision": precision}
         listed.append(Case("quality", f"deepfm, movielens-1m, {precision}", arguments, "auc", "deepfm", settings))

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.metrics import roc_auc_score
 
-from device import autocast, synchronize
+from device import synchronize
 from encoded import HELD_OUT, Encoded
 from fine_tuning import EXCUSED, LAST_BIT, ROUNDING
 from models import TABLES, Model, load_parameters
@@ -74,8 +74,7 @@ class Training:
                 optimizer.state[parameter] = {"step": copy.deepcopy(step)} | moments
 
     def loss(self, parameters, batch, labels):
-        with autocast(self.device, self.precision):
-            return F.binary_cross_entropy_with_logits(self.model(parameters, batch), labels)
+        return F.binary_cross_entropy_with_logits(self.model(parameters, batch), labels)
 
     def epoch(self, order):
         """Seconds of one epoch's steps."""
@@ -98,8 +97,7 @@ class Training:
         """Log loss and AUC of the held-out samples."""
         samples = (self.data.part == HELD_OUT["validation"]).nonzero().squeeze(1)
         labels = self.data.labels[samples]
-        with autocast(self.device, self.precision):
-            logits = self.model(self.parameters, self.data.batch(samples)).float()
+        logits = self.model(self.parameters, self.data.batch(samples))
         auc = roc_auc_score(labels.cpu().numpy(), logits.cpu().numpy())
         return F.binary_cross_entropy_with_logits(logits, labels).item(), auc
 

@@ -44,8 +44,6 @@ __global__ void mask_positive(Piece* grad, const Piece* y, size_t pieces) {
 }
 
 constexpr int COLUMNS = 32, LANES = 8;
-// A grid has no more blocks along its second axis.
-constexpr uint32_t MOST_RUNS_PER_LAUNCH = 65535;
 
 // Sums over the rows of one run, or over a slice of them: block (columns, run, slice). The order of the sum depends on the sizes
 // only.
@@ -62,32 +60,6 @@ __global__ void sum_rows(const float* x, float* sums, uint32_t rows, uint32_t wi
     if (threadIdx.y != 0 || column >= width) return;
     for (int lane = 1; lane < LANES; lane++) sum += partial[lane][threadIdx.x];
     sums[(slice * gridDim.y + run) * width + column] = sum;
-}
-
-// The gradient of a rectifier's input from its output `y` and the gradient of that, which lies in `grad` or, with OUTER, is the outer
-// product of a column per row and a row per run: masked, written to `grad`, and summed over rows as above in the same pass.
-template <bool OUTER>
-__global__ void mask_and_sum(float* grad, const float* y, const float* column, const float* row_of_run, float* sums, uint32_t rows,
-                             uint32_t width, uint32_t rows_per_slice) {
-    __shared__ float partial[LANES][COLUMNS + 1];
-    const uint32_t c = blockIdx.x * COLUMNS + threadIdx.x;
-    const size_t run = blockIdx.y, slice = blockIdx.z;
-    const uint32_t begin = slice * rows_per_slice, end = min(begin + rows_per_slice, rows);
-    float total = 0.0f;
-    if (c < width) {
-        const float factor = OUTER ? row_of_run[run * width + c] : 0.0f;
-        for (uint32_t row = begin + threadIdx.y; row < end; row += LANES) {
-            const size_t at = (run * rows + row) * width + c;
-            const float value = masked(OUTER ? column[run * rows + row] * factor : grad[at], y[at]);
-            grad[at] = value;
-            total += value;
-        }
-    }
-    partial[threadIdx.y][threadIdx.x] = total;
-    __syncthreads();
-    if (threadIdx.y != 0 || c >= width) return;
-    for (int lane = 1; lane < LANES; lane++) total += partial[lane][threadIdx.x];
-    sums[(slice * gridDim.y + run) * width + c] = total;
 }
 
 // The slices' sums, one after the other.
@@ -130,39 +102,15 @@ extern "C" int ctr_mask_positive(float* grad, const float* y, size_t count, cuda
     return launched();
 }
 
-// As `ctr_sum_rows`, of what `mask_and_sum` writes to `grad`; `column` and `row_of_run` are null where `grad` holds the gradient.
-extern "C" int ctr_mask_and_sum(float* grad, const float* y, const float* column, const float* row_of_run, float* sums,
-                                float* slices, uint32_t runs, uint32_t rows, uint32_t width, uint32_t rows_per_slice,
-                                cudaStream_t stream) {
-    if (runs == 0 || width == 0 || rows == 0) return 0;
-    const uint32_t slice_count = (rows + rows_per_slice - 1) / rows_per_slice;
-    for (uint32_t first = 0; first < runs; first += MOST_RUNS_PER_LAUNCH) {
-        const uint32_t some = min(runs - first, MOST_RUNS_PER_LAUNCH);
-        const size_t before = static_cast<size_t>(first) * rows;
-        float* out = slice_count == 1 ? sums + static_cast<size_t>(first) * width : slices;
-        const dim3 grid((width + COLUMNS - 1) / COLUMNS, some, slice_count), threads(COLUMNS, LANES);
-        if (column)
-            mask_and_sum<true><<<grid, threads, 0, stream>>>(grad + before * width, y + before * width, column + before,
-                                                             row_of_run + static_cast<size_t>(first) * width, out, rows, width, rows_per_slice);
-        else
-            mask_and_sum<false><<<grid, threads, 0, stream>>>(grad + before * width, y + before * width, nullptr, nullptr, out, rows,
-                                                              width, rows_per_slice);
-        if (const int error = launched()) return error;
-    }
-    if (slice_count == 1) return 0;
-    const size_t count = static_cast<size_t>(runs) * width;
-    add_slices<<<blocks_for(count), THREADS, 0, stream>>>(slices, sums, count, slice_count);
-    return launched();
-}
-
 // [runs, rows, width] to [runs, width]. With more than one slice `slices` holds slice_count x runs x width values.
 extern "C" int ctr_sum_rows(const float* x, float* sums, float* slices, uint32_t runs, uint32_t rows, uint32_t width,
                             uint32_t rows_per_slice, cudaStream_t stream) {
     if (runs == 0 || width == 0) return 0;
     const uint32_t slice_count = rows == 0 ? 1 : (rows + rows_per_slice - 1) / rows_per_slice;
     const dim3 columns(COLUMNS, LANES);
-    for (uint32_t first = 0; first < runs; first += MOST_RUNS_PER_LAUNCH) {
-        const uint32_t some = min(runs - first, MOST_RUNS_PER_LAUNCH);
+    // A grid has at most 65,535 blocks along its second axis.
+    for (uint32_t first = 0; first < runs; first += 65535) {
+        const uint32_t some = min(runs - first, 65535u);
         // With several slices all runs must fit one launch; the caller sees to it.
         float* out = slice_count == 1 ? sums + static_cast<size_t>(first) * width : slices;
         const dim3 grid((width + COLUMNS - 1) / COLUMNS, some, slice_count);

@@ -45,35 +45,21 @@ __device__ void update(const UpdateRule& rule, const Table& table, uint32_t dim,
     apply_rule(rule, table.values + at + d, table.state + at * state_per_value(rule) + d, dim, grad);
 }
 
-// Look-ups that one group of threads adds up, one after the other: few, so that all of the device has work.
-constexpr uint32_t TILE_LEN = 16;
-
 // Every `dim` threads add up the look-ups of one tile. A row whose look-ups all lie in the tile is updated at once. What belongs
 // to a row that began in an earlier tile goes to `heads`, what belongs to one that ends in a later tile to `tails`.
-__global__ void sum_tiles(Lookups lookups, Table table, UpdateRule rule, size_t tiles, float* heads, float* tails) {
+__global__ void sum_tiles(Lookups lookups, Table table, UpdateRule rule, size_t tiles, uint32_t tile_len, float* heads,
+                          float* tails) {
     const size_t thread = thread_index();
     const size_t tile = thread / lookups.dim;
     const uint32_t d = thread % lookups.dim;
     if (tile >= tiles) return;
-    const size_t begin = tile * TILE_LEN;
-    const uint32_t len = min(static_cast<size_t>(TILE_LEN), lookups.count - begin);
-    const size_t end = begin + len;
-    // All reads before the sums, so that none waits for another.
-    uint32_t rows[TILE_LEN];
-    float grads[TILE_LEN];
-#pragma unroll
-    for (uint32_t i = 0; i < TILE_LEN; i++) {
-        rows[i] = i < len ? lookups.rows[begin + i] : PADDING_ROW;
-        const bool counts = rows[i] < table.rows;
-        grads[i] = counts ? lookups.grads[static_cast<size_t>(lookups.positions[begin + i]) * lookups.dim + d] : 0.0f;
-    }
-    uint32_t row = rows[0];
+    const size_t begin = tile * tile_len;
+    const size_t end = min(begin + tile_len, lookups.count);
+    uint32_t row = lookups.rows[begin];
     bool begins_here = begin == 0 || lookups.rows[begin - 1] != row;
     float sum = 0.0f;
-#pragma unroll
-    for (uint32_t i = 0; i < TILE_LEN; i++) {
-        if (i >= len) break;
-        const uint32_t next = rows[i];
+    for (size_t i = begin; i < end; i++) {
+        const uint32_t next = lookups.rows[i];
         if (next != row) {
             if (begins_here)
                 update(rule, table, lookups.dim, row, d, sum);
@@ -83,7 +69,7 @@ __global__ void sum_tiles(Lookups lookups, Table table, UpdateRule rule, size_t 
             begins_here = true;
             sum = 0.0f;
         }
-        sum += grads[i];
+        if (row < table.rows) sum += lookups.grads[static_cast<size_t>(lookups.positions[i]) * lookups.dim + d];
     }
     const bool ends_here = end == lookups.count || lookups.rows[end] != row;
     if (!begins_here)
@@ -95,19 +81,19 @@ __global__ void sum_tiles(Lookups lookups, Table table, UpdateRule rule, size_t 
 }
 
 // The rows that begin in one tile and end in a later one.
-__global__ void sum_across_tiles(Lookups lookups, Table table, UpdateRule rule, size_t tiles, const float* heads,
-                                 const float* tails) {
+__global__ void sum_across_tiles(Lookups lookups, Table table, UpdateRule rule, size_t tiles, uint32_t tile_len,
+                                 const float* heads, const float* tails) {
     const size_t thread = thread_index();
     const size_t tile = thread / lookups.dim;
     const uint32_t d = thread % lookups.dim;
     if (tile + 1 >= tiles) return;
-    const size_t begin = tile * TILE_LEN;
-    const uint32_t row = lookups.rows[begin + TILE_LEN - 1];
-    const bool goes_on = lookups.rows[begin + TILE_LEN] == row;
+    const size_t begin = tile * tile_len;
+    const uint32_t row = lookups.rows[begin + tile_len - 1];
+    const bool goes_on = lookups.rows[begin + tile_len] == row;
     const bool began_before = begin > 0 && lookups.rows[begin - 1] == row;
     if (!goes_on || began_before || row >= table.rows) return;
     // The last tile that holds some of the row, so that the sums below need not wait for each other's rows.
-    size_t low = begin + TILE_LEN, high = lookups.count - 1;
+    size_t low = begin + tile_len, high = lookups.count - 1;
     while (low < high) {
         const size_t middle = (low + high + 1) / 2;
         if (lookups.rows[middle] == row)
@@ -115,7 +101,7 @@ __global__ void sum_across_tiles(Lookups lookups, Table table, UpdateRule rule, 
         else
             high = middle - 1;
     }
-    const size_t last = low / TILE_LEN;
+    const size_t last = low / tile_len;
     float sum = tails[tile * lookups.dim + d];
 #pragma unroll 8
     for (size_t next = tile + 1; next <= last; next++) sum += heads[next * lookups.dim + d];
@@ -166,21 +152,18 @@ extern "C" int ctr_sort_lookups(void* scratch, size_t bytes, const uint32_t* ids
     return static_cast<int>(cub::DeviceRadixSort::SortPairs(scratch, bytes, ids, rows, numbers, positions, count, 0, bits, stream));
 }
 
-// Values of scratch that `ctr_update_looked_up` needs.
-extern "C" size_t ctr_partial_sums_len(size_t count, uint32_t dim) { return 2 * ((count + TILE_LEN - 1) / TILE_LEN) * dim; }
-
-// Updates every row that was looked up, once, by the sum of its gradients.
+// Updates every row that was looked up, once, by the sum of its gradients. `partial_sums` holds 2 x tiles x dim values.
 extern "C" int ctr_update_looked_up(const uint32_t* rows, const uint32_t* positions, const float* grads, size_t count, uint32_t dim,
-                                    float* values, float* state, uint32_t table_rows, UpdateRule rule, float* partial_sums,
-                                    cudaStream_t stream) {
+                                    float* values, float* state, uint32_t table_rows, UpdateRule rule, uint32_t tile_len,
+                                    float* partial_sums, cudaStream_t stream) {
     if (count == 0 || dim == 0) return 0;
-    const size_t tiles = (count + TILE_LEN - 1) / TILE_LEN;
+    const size_t tiles = (count + tile_len - 1) / tile_len;
     const Lookups lookups{rows, positions, grads, count, dim};
     const Table table{values, state, table_rows};
     float* tails = partial_sums + tiles * dim;
-    sum_tiles<<<blocks_for(tiles * dim), THREADS, 0, stream>>>(lookups, table, rule, tiles, partial_sums, tails);
+    sum_tiles<<<blocks_for(tiles * dim), THREADS, 0, stream>>>(lookups, table, rule, tiles, tile_len, partial_sums, tails);
     if (const int error = launched()) return error;
-    sum_across_tiles<<<blocks_for(tiles * dim), THREADS, 0, stream>>>(lookups, table, rule, tiles, partial_sums, tails);
+    sum_across_tiles<<<blocks_for(tiles * dim), THREADS, 0, stream>>>(lookups, table, rule, tiles, tile_len, partial_sums, tails);
     return launched();
 }
 

@@ -11,13 +11,10 @@ pub enum MatmulPrecision {
     Float32,
     /// 11 bits of mantissa, on tensor cores.
     Tf32,
-    /// 8 bits of mantissa, on tensor cores, in stacks of dense layers; TF32 in the products outside of them.
-    Bf16,
 }
 
 static CURRENT: AtomicU8 = AtomicU8::new(0);
-const ALL: [(MatmulPrecision, &str); 3] =
-    [(MatmulPrecision::Float32, "float32"), (MatmulPrecision::Tf32, "tf32"), (MatmulPrecision::Bf16, "bf16")];
+const ALL: [(MatmulPrecision, &str); 2] = [(MatmulPrecision::Float32, "float32"), (MatmulPrecision::Tf32, "tf32")];
 
 impl MatmulPrecision {
     /// Sets the precision of this process.
@@ -40,7 +37,7 @@ impl FromStr for MatmulPrecision {
         let known = ALL.iter().find(|(_, name)| *name == text);
         known
             .map(|(precision, _)| *precision)
-            .ok_or_else(|| format!("`{text}` is not a precision of matrix products; use float32, tf32 or bf16"))
+            .ok_or_else(|| format!("`{text}` is not a precision of matrix products; use float32 or tf32"))
     }
 }
 
@@ -59,6 +56,6 @@ mod tests {
         for (precision, name) in ALL {
             assert_eq!((name.parse(), precision.to_string()), (Ok(precision), name.to_owned()));
         }
-        assert!("fp16".parse::<MatmulPrecision>().unwrap_err().contains("use float32, tf32 or bf16"));
+        assert!("fp16".parse::<MatmulPrecision>().unwrap_err().contains("use float32 or tf32"));
     }
 }

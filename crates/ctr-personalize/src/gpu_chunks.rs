@@ -80,7 +80,7 @@ impl FineTuner<'_> {
     fn run_or_halve(&self, users: &[&UserTask], method: &Method, seed: u64) -> Result<(Vec<ChunkResult>, usize)> {
         let started = Instant::now();
         let attempt = || {
-            let chunk = PreparedChunk::new(self, users.to_vec(), method, seed).to_device(self.device)?;
+            let chunk = PreparedChunk::new(self, users.to_vec(), method, seed).copied_to(self.device)?;
             self.run_chunk(&chunk, method)
         };
         match attempt() {

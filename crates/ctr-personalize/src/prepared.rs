@@ -81,7 +81,7 @@ impl<'t> PreparedChunk<'t> {
     ///
     /// # Errors
     /// If the device is out of memory.
-    pub fn to_device(mut self, device: &Device) -> Result<Self> {
+    pub fn copied_to(mut self, device: &Device) -> Result<Self> {
         let steps = (0..self.steps()).map(|step| self.step(step, device)).collect::<Result<_>>()?;
         let (global_rows, judged) = (self.global_rows(device)?, self.judged_batches(device)?);
         self.on_device = Some(OnDevice { global_rows, steps, judged });

@@ -474,11 +474,9 @@ fn reduced_precision_rounds_factors_only() {
             tuned.map(|tuned| tuned.logits)
         };
         let exact = tuned(MatmulPrecision::Float32)?;
-        for (precision, most) in [(MatmulPrecision::Tf32, 1e-2), (MatmulPrecision::Bf16, 1e-1)] {
-            let rounded = tuned(precision)?;
-            let difference = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
-            assert!(difference > 0.0 && difference < most, "{precision} moves logits by {difference}");
-        }
+        let rounded = tuned(MatmulPrecision::Tf32)?;
+        let difference = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+        assert!(difference > 0.0 && difference < 1e-2, "tf32 moves logits by {difference}");
         Ok(())
     });
 }

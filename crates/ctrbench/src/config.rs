@@ -28,7 +28,7 @@ pub struct RunConfig {
     /// `auto`, `cpu`, `cuda`, `cuda:<n>` or `metal`; a run replaces `auto` by what it opened.
     #[serde(default = "default_device")]
     pub device: String,
-    /// Precision of matrix products on a CUDA device: `float32`, `tf32` or `bf16`.
+    /// Precision of matrix products on a CUDA device: `float32` or `tf32`.
     #[serde(default = "default_matmul", skip_serializing_if = "is_default_matmul")]
     pub matmul: String,
     /// Threads; 0 takes every core.

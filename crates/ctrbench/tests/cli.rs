@@ -311,7 +311,7 @@ fn wrong_configurations_name_the_key_and_the_remedy() {
         ("dataset.test_fraction=1.5", &["test_fraction", "1.5"]),
         ("planted_drift.target_ctrs=[1.2]", &["target_ctrs holds 1.2; each must be in [0, 1]"]),
         ("device=tpu", &["device `tpu` is not known; use auto, cpu, cuda"]),
-        ("matmul=fp16", &["matmul: `fp16` is not a precision", "float32, tf32 or bf16"]),
+        ("matmul=fp16", &["matmul: `fp16` is not a precision", "float32 or tf32"]),
         ("matmul=tf32", &["matmul is tf32, which needs a CUDA device; on cpu leave it at float32"]),
         ("training.batch_size=100000", &["fewer than one batch of 100000; lower training.batch_size"]),
         ("training.optimizer.learning_rate=1e30", &["lower training.optimizer.learning_rate"]),

@@ -85,7 +85,6 @@ unsafe extern "C" {
         bits: i32,
         stream: CUstream,
     ) -> i32;
-    pub fn ctr_partial_sums_len(count: usize, dim: u32) -> usize;
     pub fn ctr_update_looked_up(
         rows: *const u32,
         positions: *const u32,
@@ -96,6 +95,7 @@ unsafe extern "C" {
         state: *mut f32,
         table_rows: u32,
         rule: UpdateRule,
+        tile_len: u32,
         partial_sums: *mut f32,
         stream: CUstream,
     ) -> i32;
@@ -120,19 +120,6 @@ unsafe extern "C" {
     ) -> i32;
     pub fn ctr_rectify(x: *mut f32, count: usize, stream: CUstream) -> i32;
     pub fn ctr_mask_positive(grad: *mut f32, y: *const f32, count: usize, stream: CUstream) -> i32;
-    pub fn ctr_mask_and_sum(
-        grad: *mut f32,
-        y: *const f32,
-        column: *const f32,
-        row_of_run: *const f32,
-        sums: *mut f32,
-        slices: *mut f32,
-        runs: u32,
-        rows: u32,
-        width: u32,
-        rows_per_slice: u32,
-        stream: CUstream,
-    ) -> i32;
     pub fn ctr_sum_rows(
         x: *const f32,
         sums: *mut f32,

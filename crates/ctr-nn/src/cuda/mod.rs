@@ -11,7 +11,7 @@ mod products;
 mod rows;
 mod terms;
 
-pub(crate) use dense::{RectifiedGradient, add_bias, mask_and_sum, mask_positive, rectify, sum_rows};
+pub(crate) use dense::{add_bias, mask_positive, rectify, sum_rows};
 pub(crate) use memory::{free_bytes, keep_freed_memory};
 pub(crate) use products::{Factor, add_product, product};
 pub(crate) use rows::{SortedLookups, gather_rows, gather_rows_as_variable, repeat_as_variable, update_rows};

@@ -84,7 +84,6 @@ fn run(device: &CudaDevice, a: Factor, b: Factor, alpha: f32, beta: f32, out: *m
     let compute = match MatmulPrecision::get() {
         MatmulPrecision::Float32 => sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
         MatmulPrecision::Tf32 => sys::cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_TF32,
-        MatmulPrecision::Bf16 => sys::cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_16BF,
     };
     let float = sys::cudaDataType_t::CUDA_R_32F;
     stream_of(device)?;

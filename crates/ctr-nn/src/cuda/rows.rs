@@ -5,6 +5,9 @@ use super::memory::{check, device_of, empty, empty_variable, pointer, stream_of}
 use crate::ops::Update;
 use candle_core::{DType, Result, Tensor, Var, bail};
 
+/// Look-ups that one group of threads adds up, one after the other: few, so that all of the device has work.
+const TILE_LEN: usize = 16;
+
 /// Rows of `table` (`[rows, dim]`) at `ids` (any shape), `[ids.shape…, dim]`; padding reads zeros, an id out of range NaN.
 ///
 /// # Errors
@@ -116,9 +119,7 @@ impl SortedLookups {
             bail!("gradients {:?} of {count} look-ups do not fit a table {:?}", grads.shape(), table.shape());
         }
         let device = device_of(table)?;
-        // SAFETY: the call takes no pointer.
-        let partial_len = unsafe { ffi::ctr_partial_sums_len(count, dim as u32) };
-        let (_partial_sums, partial_sums) = empty::<f32>(&device, partial_len)?;
+        let (_partial_sums, partial_sums) = empty::<f32>(&device, 2 * count.div_ceil(TILE_LEN) * dim)?;
         let state = state.map_or(Ok(std::ptr::null_mut()), pointer::<f32>)?;
         let (sorted, positions) = (pointer::<u32>(&self.rows)?, pointer::<u32>(&self.positions)?);
         let (grads, values, stream) = (pointer::<f32>(grads)?, pointer::<f32>(table)?, stream_of(&device)?);
@@ -134,6 +135,7 @@ impl SortedLookups {
                 state,
                 rows as u32,
                 rule,
+                TILE_LEN as u32,
                 partial_sums,
                 stream,
             )

@@ -97,8 +97,6 @@ fn parameter(leaves: &Leaves, layer: &Linear, part: &str) -> Result<DetachedPara
 /// From the gradient of the last step's output to that of the first one's input.
 fn backward(done: &[Done], grad: &Tensor, direct: &DirectGradients) -> Result<Tensor> {
     let mut grad = grad.clone();
-    // Of `grad`, where they came with it.
-    let mut sums: Option<Tensor> = None;
     for (position, step) in done.iter().enumerate().rev() {
         grad = match step {
             Done::Linear { input, weight, bias } => {
@@ -106,12 +104,10 @@ fn backward(done: &[Done], grad: &Tensor, direct: &DirectGradients) -> Result<Te
                 // Before the weight may take its step.
                 let of_input = ops::input_gradient(&grad, weight.value(), is_rectified.then_some(input))?;
                 direct.add_product(weight, input, &grad)?;
-                let known = sums.take();
                 if let Some(bias) = bias.as_ref().filter(|bias| bias.is_trained()) {
-                    direct.add(bias, known.map_or_else(|| ops::sum_to_bias(&grad, bias.value()), Ok)?)?;
+                    direct.add(bias, ops::sum_to_bias(&grad, bias.value())?)?;
                 }
-                sums = of_input.sums;
-                of_input.value
+                of_input
             }
             // The gradient of the next step's input is masked already.
             Done::Relu { .. } if matches!(done.get(position + 1), Some(Done::Linear { .. })) => grad,

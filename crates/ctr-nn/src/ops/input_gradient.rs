@@ -13,27 +13,15 @@ const FEW_SAMPLES: usize = 32;
 #[cfg(feature = "cuda")]
 const MANY_SAMPLES: usize = 1 << 14;
 
-/// The gradient of a linear layer's input.
-pub(crate) struct InputGradient {
-    /// `[R, B, in]`.
-    pub value: Tensor,
-    /// Its sums over the samples, `[R, in]`, where they came with it: the gradient of the bias of the layer before.
-    pub sums: Option<Tensor>,
-}
-
 /// `grad W^T` for every replica, out of the graph: `grad` `[R, B, out]`, `weight` `[R, in, out]`, contiguous, on the CPU or a CUDA
 /// device.
 /// Where the input came out of a rectifier, its output `rectified` (`[R, B, in]`) lets the gradient through where positive.
 ///
 /// # Errors
 /// If the shapes do not fit.
-pub(crate) fn input_gradient(grad: &Tensor, weight: &Tensor, rectified: Option<&Tensor>) -> Result<InputGradient> {
+pub(crate) fn input_gradient(grad: &Tensor, weight: &Tensor, rectified: Option<&Tensor>) -> Result<Tensor> {
     #[cfg(feature = "cuda")]
     if grad.device().is_cuda() {
-        if let Some(y) = rectified.filter(|_| grad.dim(2).is_ok_and(|width| width == 1)) {
-            let (value, sums) = cuda::mask_and_sum(cuda::RectifiedGradient::Outer(grad, weight), y)?;
-            return Ok(InputGradient { value, sums: Some(sums) });
-        }
         let product = if grad.dim(0)? == 1 && grad.dim(1)? > MANY_SAMPLES {
             // A copy of the weights costs little beside many samples, and cuBLAS is faster with factors as they lie.
             let transposed = weight.transpose(1, 2)?.contiguous()?;
@@ -41,23 +29,17 @@ pub(crate) fn input_gradient(grad: &Tensor, weight: &Tensor, rectified: Option<&
         } else {
             cuda::product(cuda::Factor::Plain(grad), cuda::Factor::Transposed(weight))?
         };
-        return Ok(match rectified {
-            Some(y) => {
-                let (value, sums) = cuda::mask_and_sum(cuda::RectifiedGradient::Whole(product), y)?;
-                InputGradient { value, sums: Some(sums) }
-            }
-            None => InputGradient { value: product, sums: None },
-        });
+        rectified.map_or(Ok(()), |rectified| cuda::mask_positive(&product, rectified))?;
+        return Ok(product);
     }
-    let value = match rectified {
-        _ if grad.dim(1)? > FEW_SAMPLES => {
-            let product = grad.matmul(&weight.transpose(1, 2)?)?;
-            rectified.map_or(Ok(product.clone()), |rectified| mask_positive(&product, rectified))?
-        }
-        Some(rectified) => grad.apply_op3_no_bwd(weight, rectified, &ByGemm)?,
-        None => grad.apply_op2_no_bwd(weight, &ByGemm)?,
-    };
-    Ok(InputGradient { value, sums: None })
+    if grad.dim(1)? > FEW_SAMPLES {
+        let product = grad.matmul(&weight.transpose(1, 2)?)?;
+        return rectified.map_or(Ok(product.clone()), |rectified| mask_positive(&product, rectified));
+    }
+    match rectified {
+        Some(rectified) => grad.apply_op3_no_bwd(weight, rectified, &InputGradient),
+        None => grad.apply_op2_no_bwd(weight, &InputGradient),
+    }
 }
 
 /// `input^T grad` for every replica: `[R, B, in]` and `[R, B, out]`, contiguous, to `[R, in, out]`.
@@ -75,9 +57,9 @@ pub(crate) fn weight_gradient(input: &Tensor, grad: &Tensor) -> Result<Tensor> {
 /// Columns that [`transpose`] writes together: half a cache line.
 const BLOCK: usize = 8;
 
-struct ByGemm;
+struct InputGradient;
 
-impl ByGemm {
+impl InputGradient {
     fn run(
         (grad, grad_layout): (&CpuStorage, &Layout),
         (weight, weight_layout): (&CpuStorage, &Layout),
@@ -157,7 +139,7 @@ fn transpose(from: &[f32], to: &mut [f32], rows: usize) {
     }
 }
 
-impl CustomOp2 for ByGemm {
+impl CustomOp2 for InputGradient {
     fn name(&self) -> &'static str {
         "input_gradient"
     }
@@ -173,7 +155,7 @@ impl CustomOp2 for ByGemm {
     }
 }
 
-impl CustomOp3 for ByGemm {
+impl CustomOp3 for InputGradient {
     fn name(&self) -> &'static str {
         "input_gradient"
     }
@@ -201,12 +183,11 @@ mod tests {
         for (batch, input, output) in [(3, 5, 4), (32, 33, 17), (32, 4, 1), (40, 7, 6)] {
             let (grad, weight) = (wave(&[2, batch, output], 0.3)?, wave(&[2, input, output], 0.7)?);
             let (product, y) = (grad.matmul(&weight.t()?)?, wave(&[2, batch, input], 1.1)?);
-            assert!(largest_difference(&input_gradient(&grad, &weight, None)?.value, &product)? < 1e-5);
+            assert!(largest_difference(&input_gradient(&grad, &weight, None)?, &product)? < 1e-5);
             let expected = mask_positive(&product, &y)?;
-            assert!(largest_difference(&input_gradient(&grad, &weight, Some(&y))?.value, &expected)? < 1e-5);
+            assert!(largest_difference(&input_gradient(&grad, &weight, Some(&y))?, &expected)? < 1e-5);
         }
-        let wrong = input_gradient(&wave(&[2, 3, 5], 1.0)?, &wave(&[2, 5, 4], 1.0)?, None);
-        let message = wrong.err().expect("shapes that do not fit").to_string();
+        let message = input_gradient(&wave(&[2, 3, 5], 1.0)?, &wave(&[2, 5, 4], 1.0)?, None).unwrap_err().to_string();
         assert!(message.contains("do not fit"), "{message}");
         Ok(())
     }
