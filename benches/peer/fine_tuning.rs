@@ -99,7 +99,7 @@ pub fn run(arguments: &FineTuningArguments, device: &Device, export: &Path) -> R
     let ready = json!({
         "users": users,
         "cloud": folder,
-        "chunk_users": config.chunk_users(&*cloud.structure),
+        "chunk_users": expected.chunk_users.0,
         "auc": auc,
         "local_samples_per_user": samples as f64 / users as f64,
         "batch_size": config.batch_size,

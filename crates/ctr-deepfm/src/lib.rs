@@ -3,8 +3,8 @@
 
 use candle_core::{Result, Tensor};
 use ctr_nn::{
-    Batch, Context, CtrModel, DenseStack, Group, Initializer, Leaves, Linear, LogitSum, Mlp, MlpConfig, ModelConfig,
-    ModelInput, ParameterSpec, add_fm_interaction_grad, fm_interaction,
+    Backward, Batch, Context, CtrModel, DenseStack, Group, Initializer, Leaves, Linear, LogitSum, Mlp, MlpConfig,
+    ModelConfig, ModelInput, ParameterSpec, add_fm_interaction_grad, fm_interaction,
 };
 use serde::{Deserialize, Serialize};
 
@@ -90,13 +90,15 @@ impl CtrModel for DeepFm {
 }
 
 impl DeepFm {
-    /// The logit as one node of the graph, where [`DenseStack`] and [`LogitSum`] can. The pairwise and the deep term read the same
+    /// The logit as one node of the graph, where [`DenseStack`] and [`LogitSum`] can, or as one node for each table. The pairwise and the deep term read the same
     /// embeddings, so one gradient is made of the two.
     fn at_once(&self, leaves: &Leaves, batch: &Batch, context: &Context) -> Result<Option<Tensor>> {
         let steps = self.mlp.steps_to(&self.output, context);
         let stack = DenseStack(&steps);
-        let Some(sum) = LogitSum::new(leaves, batch).filter(|_| stack.collects(leaves)) else { return Ok(None) };
-        let sum = sum.add_fields("linear")?.add("embedding", |embeddings| {
+        if !stack.collects(leaves) {
+            return Ok(None);
+        }
+        let pairs_and_deep = |embeddings: &Tensor| -> Result<(Tensor, Backward)> {
             let (deep, deep_backward) = stack.detached(&embeddings.flatten_from(2)?, leaves)?;
             let v = embeddings.clone();
             let backward = move |grad: &Tensor| {
@@ -105,7 +107,11 @@ impl DeepFm {
                 Ok(sum)
             };
             Ok(((fm_interaction(embeddings)? + deep.squeeze(2)?)?, Box::new(backward)))
-        })?;
-        sum.with_bias("bias").map(Some)
+        };
+        if let Some(sum) = LogitSum::new(leaves, batch) {
+            return sum.add_fields("linear")?.add("embedding", pairs_and_deep)?.with_bias("bias").map(Some);
+        }
+        let Some(terms) = leaves.over_field_embeddings("embedding", batch, pairs_and_deep)? else { return Ok(None) };
+        (leaves.sum_of_fields("linear", batch)? + terms)?.broadcast_add(leaves.get("bias")?).map(Some)
     }
 }

@@ -2,8 +2,8 @@
 
 use candle_core::{Result, Tensor};
 use ctr_nn::{
-    Batch, Context, CtrModel, Initializer, Leaves, LogitSum, ModelConfig, ModelInput, ParameterSpec, fm_interaction,
-    fm_interaction_grad,
+    Backward, Batch, Context, CtrModel, Initializer, Leaves, LogitSum, ModelConfig, ModelInput, ParameterSpec,
+    fm_interaction, fm_interaction_grad,
 };
 use serde::{Deserialize, Serialize};
 
@@ -62,14 +62,19 @@ impl CtrModel for Fm {
 
     fn forward(&self, leaves: &Leaves, batch: &Batch, _: &mut Context) -> Result<Tensor> {
         if let Some(sum) = LogitSum::new(leaves, batch) {
-            let sum = sum.add_fields("linear")?.add("embedding", |embeddings| {
-                let v = embeddings.clone();
-                Ok((fm_interaction(embeddings)?, Box::new(move |grad: &Tensor| fm_interaction_grad(&v, grad))))
-            })?;
-            return sum.with_bias("bias");
+            return sum.add_fields("linear")?.add("embedding", pairs)?.with_bias("bias");
         }
         let first_order = leaves.sum_of_fields("linear", batch)?;
-        let second_order = fm_interaction(&leaves.field_embeddings("embedding", batch)?)?;
+        let second_order = match leaves.over_field_embeddings("embedding", batch, pairs)? {
+            Some(at_once) => at_once,
+            None => fm_interaction(&leaves.field_embeddings("embedding", batch)?)?,
+        };
         (first_order + second_order)?.broadcast_add(leaves.get("bias")?)
     }
+}
+
+/// The pairwise term of embeddings out of the graph, with its backward.
+fn pairs(embeddings: &Tensor) -> Result<(Tensor, Backward)> {
+    let v = embeddings.clone();
+    Ok((fm_interaction(embeddings)?, Box::new(move |grad: &Tensor| fm_interaction_grad(&v, grad))))
 }

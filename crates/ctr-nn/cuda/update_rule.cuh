@@ -4,7 +4,7 @@
 
 enum Rule : int32_t { WRITE = 0, SGD = 1, ADAM = 2, ADAGRAD = 3 };
 
-// Passed by value; src/cuda/update_rule.rs has the same layout.
+// Passed by value; src/cuda/ffi.rs has the same layout.
 struct UpdateRule {
     int32_t rule;
     float learning_rate, l2, epsilon;

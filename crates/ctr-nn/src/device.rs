@@ -119,7 +119,7 @@ mod cuda {
 mod cuda {
     use super::{Device, DeviceChoice, DeviceError, probe};
     use candle_core::{
-        Error,
+        DType, Error, Tensor,
         cuda_backend::{
             CudaError,
             cudarc::driver::{DriverError, sys::CUresult},
@@ -142,6 +142,9 @@ mod cuda {
         unsafe { device.as_cuda_device()?.disable_event_tracking() };
         crate::cuda::keep_freed_memory(&device)?;
         probe(&device)?;
+        // Ours are compiled apart from candle's.
+        let row = Tensor::ones((1, 1), DType::F32, &device)?;
+        crate::cuda::gather_rows(&row, &Tensor::zeros(1, DType::U32, &device)?)?.to_vec2::<f32>()?;
         Ok(device)
     }
 

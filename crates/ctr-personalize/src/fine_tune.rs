@@ -9,7 +9,10 @@ use ctr_data::Dataset;
 use ctr_nn::{Algorithm, Context, CtrModel, FieldSlots, Kind, Leaves, Parameters, bce_with_logits, seeded_rng};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
-use std::time::Instant;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
 
 /// What fine-tuning starts from; shared by every method and protocol.
 pub struct FineTuner<'a> {
@@ -22,6 +25,8 @@ pub struct FineTuner<'a> {
     pub(crate) device: &'a Device,
     global_ctr: f64,
     pub(crate) row_maps: RowMapPool,
+    /// Held while a chunk's work is launched on a GPU: products of several threads must not meet in cuBLAS's workspace.
+    launching: Mutex<()>,
 }
 
 /// The result of one method over the users of a protocol.
@@ -29,7 +34,8 @@ pub struct FineTuner<'a> {
 pub struct FineTuned {
     /// Logits of the samples to rank, in the order of [`Tasks::judged_samples`].
     pub logits: Vec<f32>,
-    /// Each user's share of its chunk's seconds (encoding, fine-tuning and scoring), in task order.
+    /// Each user's share of its chunk's seconds (encoding, fine-tuning and scoring), in task order; on a GPU, where chunks overlap,
+    /// of those of all users.
     pub user_seconds: Vec<f32>,
     /// Users with one class locally, for whom the shrunk local CTR stood in.
     pub one_class_users_clamped: u64,
@@ -40,7 +46,7 @@ pub struct FineTuned {
 /// The result of one chunk.
 pub(crate) struct ChunkResult {
     /// Logits of each user's samples to rank.
-    logits: Vec<Vec<f32>>,
+    pub logits: Vec<Vec<f32>>,
     clamped: u64,
     /// A user's share of the seconds.
     pub seconds_per_user: f32,
@@ -57,13 +63,23 @@ impl<'a> FineTuner<'a> {
         device: &'a Device,
     ) -> Self {
         let row_maps = RowMapPool::new(dataset.table_rows());
-        Self { model, cloud, cloud_logits, dataset, config, device, global_ctr: dataset.global_ctr(), row_maps }
+        Self {
+            model,
+            cloud,
+            cloud_logits,
+            dataset,
+            config,
+            device,
+            global_ctr: dataset.global_ctr(),
+            row_maps,
+            launching: Mutex::default(),
+        }
     }
 
     /// Fine-tunes a copy for every user and scores the user's samples to rank with it.
     ///
     /// Users with similar numbers of steps share a chunk. On the CPU chunks run in parallel on the caller's rayon pool, and the
-    /// number of threads changes no bit of a result; on a GPU they run one after the other. The chunk's company changes a user's
+    /// number of threads changes no bit of a result; on a GPU two are prepared side by side and launched one after the other. The chunk's company changes a user's
     /// scores by rounding at most.
     ///
     /// # Errors
@@ -98,7 +114,7 @@ impl<'a> FineTuner<'a> {
         Ok(FineTuned { logits, user_seconds, one_class_users_clamped, chunk_users })
     }
 
-    fn run_on_cpu(
+    pub(crate) fn run_on_cpu(
         &self,
         order: &[&UserTask],
         chunk_users: usize,
@@ -142,7 +158,8 @@ impl<'a> FineTuner<'a> {
         }
         let slots = FieldSlots::new(&self.dataset.lookups_by_field());
         let history_length = self.dataset.history_length;
-        Ok(UserModel { model: self.model, leaves, slots, history_length, device: self.device })
+        let table_rows = self.dataset.table_rows();
+        Ok(UserModel { model: self.model, leaves, slots, history_length, table_rows, device: self.device })
     }
 
     fn diverged(&self, task: &UserTask, method: &Method) -> PersonalizeError {
@@ -155,6 +172,7 @@ impl<'a> FineTuner<'a> {
 
     /// Fine-tunes the chunk's users and scores their samples to rank; the time is the caller's to take.
     pub(crate) fn run_chunk(&self, chunk: &PreparedChunk, method: &Method) -> candle_core::Result<ChunkResult> {
+        let launching = (!self.device.is_cpu()).then(|| self.launching.lock().unwrap_or_else(PoisonError::into_inner));
         let replicas = Replicas::new(self, chunk, method)?;
         self.tune(chunk, &replicas)?;
         let result = |logits| ChunkResult { logits, clamped: chunk.clamped, seconds_per_user: 0.0 };
@@ -163,16 +181,17 @@ impl<'a> FineTuner<'a> {
         }
         let mut scores = Vec::new();
         for judged in chunk.judged_batches(self.device)? {
-            let leaves = replicas.tuned_of(judged.users)?;
-            scores.push(self.model.forward(&leaves, &judged.batch, &mut Context::inference())?);
+            let leaves = replicas.tuned_of(judged.users.clone())?;
+            scores.push((judged.users, self.model.forward(&leaves, &judged.batch, &mut Context::inference())?));
         }
-        // Read when all is queued.
+        // Read when all is launched, so that the device goes on with the next chunk meanwhile.
+        drop(launching);
         let mut logits = Vec::with_capacity(chunk.users.len());
-        for scores in scores {
+        for (users, scores) in scores {
             let longest = scores.dim(1)?;
             let values = scores.flatten_all()?.to_vec1::<f32>()?;
-            for padded in values.chunks_exact(longest) {
-                logits.push(padded[..chunk.users[logits.len()].judged.len()].to_vec());
+            for (row, task) in chunk.users[users].iter().enumerate() {
+                logits.push(values[row * longest..][..task.judged.len()].to_vec());
             }
         }
         Ok(result(logits))

@@ -1,4 +1,4 @@
-//! Chunks on a GPU: as many users as its memory holds, several chunks at a time, so that some are prepared while others compute.
+//! Chunks on a GPU: as many users as its memory holds, two at a time, so that one is prepared while the other computes.
 
 use crate::fine_tune::ChunkResult;
 use crate::prepared::PreparedChunk;
@@ -8,15 +8,15 @@ use ctr_nn::{Kind, free_device_bytes, is_out_of_memory};
 use rayon::prelude::*;
 use std::time::Instant;
 
-/// Users beyond which a chunk is not faster (docs/performance.md).
+/// Users beyond which a chunk is not faster (docs/performance-gpu.md has rates by size).
 const MOST_USERS: usize = 4096;
 /// Users below which a GPU is not busy.
 const FEWEST_USERS: usize = 256;
-/// Chunks of a pass, so that some are prepared and launched while others are computed.
-const CHUNKS_PER_PASS: usize = 2;
+/// Chunks that are there at once; a pass has at least as many.
+const CHUNKS_AT_A_TIME: usize = 2;
 /// Users of a chunk where results must not depend on the memory that is free.
 const FIXED_USERS: usize = 1024;
-/// What one chunk may take of the free memory: several may be there at once, and estimates err.
+/// What one chunk may take of the free memory: two are there at once, and estimates err.
 const SHARE_OF_FREE_MEMORY: u64 = 8;
 /// What it may take where the device does not tell what is free, bytes.
 const BYTES_IF_UNKNOWN: u64 = 1 << 30;
@@ -32,7 +32,7 @@ impl FineTuner<'_> {
         }
         let free = free_device_bytes(self.device)?.map_or(BYTES_IF_UNKNOWN, |free| free / SHARE_OF_FREE_MEMORY);
         let fitting = usize::try_from(free / self.bytes_per_user(tasks).max(1)).unwrap_or(MOST_USERS);
-        let in_time = tasks.users.len().div_ceil(CHUNKS_PER_PASS).clamp(FEWEST_USERS, MOST_USERS);
+        let in_time = tasks.users.len().div_ceil(CHUNKS_AT_A_TIME).clamp(FEWEST_USERS, MOST_USERS);
         Ok(fitting.clamp(1, in_time))
     }
 
@@ -55,8 +55,8 @@ impl FineTuner<'_> {
         ((parameters + passes + inputs) * size_of::<f32>()) as u64
     }
 
-    /// Runs the users in this order, in chunks that several threads prepare and launch; the device's one stream computes them one
-    /// after the other. A chunk for which memory is short is halved and goes on; the second result is the smallest chunk's users.
+    /// Runs the users in this order, a few chunks at a time: they are prepared side by side and launched one after the other. A chunk
+    /// for which memory is short is tried again alone, then in halves; the second result is the users of the smallest chunk.
     pub(crate) fn run_on_gpu(
         &self,
         order: &[&UserTask],
@@ -64,39 +64,91 @@ impl FineTuner<'_> {
         method: &Method,
         seed: u64,
     ) -> Result<(Vec<ChunkResult>, usize)> {
-        let chunks: Result<Vec<(Vec<ChunkResult>, usize)>> =
-            order.par_chunks(chunk_users).map(|users| self.run_or_halve(users, method, seed)).collect();
-        let mut results = Vec::new();
-        let mut smallest = chunk_users;
-        for (of_chunk, users) in chunks? {
-            results.extend(of_chunk);
-            smallest = smallest.min(users);
+        let started = Instant::now();
+        let (mut results, mut smallest) = (Vec::new(), chunk_users);
+        for group in order.chunks(chunk_users * CHUNKS_AT_A_TIME) {
+            let tried: Vec<Result<ChunkResult>> =
+                group.par_chunks(chunk_users).map(|users| self.prepare_and_run(users, method, seed)).collect();
+            for (users, tried) in group.chunks(chunk_users).zip(tried) {
+                match tried {
+                    Err(error) if is_out_of_memory(&error) => {
+                        smallest = smallest.min(self.run_or_halve(users, method, seed, &mut results)?);
+                    }
+                    tried => results.push(tried?),
+                }
+            }
         }
+        // Chunks overlap, so a chunk's own time would count others' too.
+        let seconds_per_user = started.elapsed().as_secs_f32() / order.len().max(1) as f32;
+        results.iter_mut().for_each(|result| result.seconds_per_user = seconds_per_user);
         Ok((results, smallest))
     }
 
-    /// The results of a chunk, or of its halves, and the users of the smallest that was tried; `chunk_users` counts where nothing
-    /// was halved.
-    fn run_or_halve(&self, users: &[&UserTask], method: &Method, seed: u64) -> Result<(Vec<ChunkResult>, usize)> {
-        let started = Instant::now();
-        let attempt = || {
-            let chunk = PreparedChunk::new(self, users.to_vec(), method, seed).copied_to(self.device)?;
-            self.run_chunk(&chunk, method)
-        };
-        match attempt() {
-            Ok(mut result) => {
-                result.seconds_per_user = started.elapsed().as_secs_f32() / users.len() as f32;
-                Ok((vec![result], usize::MAX))
+    fn prepare_and_run(&self, users: &[&UserTask], method: &Method, seed: u64) -> Result<ChunkResult> {
+        let chunk = PreparedChunk::new(self, users.to_vec(), method, seed).copied_to(self.device)?;
+        self.run_chunk(&chunk, method)
+    }
+
+    /// Adds the results of a chunk, or of its halves, and returns the users of the smallest that was tried.
+    fn run_or_halve(
+        &self,
+        users: &[&UserTask],
+        method: &Method,
+        seed: u64,
+        results: &mut Vec<ChunkResult>,
+    ) -> Result<usize> {
+        match self.prepare_and_run(users, method, seed) {
+            Ok(result) => {
+                results.push(result);
+                Ok(users.len())
             }
             // Only in runs that may depend on the memory that is free.
             Err(error) if is_out_of_memory(&error) && users.len() > 1 && !self.config.deterministic => {
                 let (first, second) = users.split_at(users.len().div_ceil(2));
-                let (mut results, smallest) = self.run_or_halve(first, method, seed)?;
-                let (others, smallest_of_others) = self.run_or_halve(second, method, seed)?;
-                results.extend(others);
-                Ok((results, smallest.min(smallest_of_others).min(first.len())))
+                let smallest = self.run_or_halve(first, method, seed, results)?;
+                Ok(smallest.min(self.run_or_halve(second, method, seed, results)?))
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{FineTuner, FineTuningConfig, Method, UserTask, natural};
+    use candle_core::Device;
+    use ctr_data::{DatasetConfig, Split, SyntheticConfig};
+    use ctr_nn::{ModelConfig, ModelInput, Parameters};
+
+    /// A GPU's way through the chunks, walked on the CPU: groups of two chunks, the last one short, in the users' order.
+    #[test]
+    fn groups_of_chunks_give_what_chunks_give() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = DatasetConfig::new("synthetic");
+        config.cache_dir = folder.path().to_owned();
+        config.synthetic = SyntheticConfig { users: 40, ..SyntheticConfig::default() };
+        let dataset = ctr_data::load(&config, &|_| {}).expect("a synthetic dataset");
+        let input = ModelInput {
+            fields: dataset.fields.len(),
+            item_field: dataset.item_field,
+            table_rows: dataset.table_rows(),
+            history_length: dataset.history_length,
+        };
+        let model = ctr_fm::FmConfig::default().build(&input).expect("default settings");
+        let cloud = Parameters::initialize(model.parameters(), 1, &Device::Cpu).expect("parameters");
+        let logits = vec![0.0; dataset.len()];
+        let settings = FineTuningConfig { chunk_users: Some(3), ..FineTuningConfig::default() };
+        let tuner = FineTuner::new(&*model, &cloud, &logits, &dataset, &settings, &Device::Cpu);
+        let (method, tasks) = (Method::parse("none").expect("a method"), natural(&dataset, 1, Split::Test));
+        let users: Vec<&UserTask> = tasks.users.iter().collect();
+        assert!(users.len() % 3 != 0 && users.len() > 6, "{} users leave no short chunk", users.len());
+        let expected = tuner.run_on_cpu(&users, 3, &method, 1).expect("fine-tuned users");
+        let (actual, smallest) = tuner.run_on_gpu(&users, 3, &method, 1).expect("fine-tuned users");
+        let logits = |chunks: &[crate::fine_tune::ChunkResult]| -> Vec<Vec<f32>> {
+            chunks.iter().flat_map(|chunk| chunk.logits.clone()).collect()
+        };
+        assert_eq!(smallest, 3);
+        assert_eq!(logits(&actual), logits(&expected));
+        assert_eq!(logits(&actual).len(), users.len());
     }
 }

@@ -12,6 +12,8 @@ pub struct UserModel<'a> {
     pub(crate) leaves: Leaves,
     pub(crate) slots: FieldSlots,
     pub(crate) history_length: usize,
+    /// Rows of the tables.
+    pub(crate) table_rows: usize,
     pub(crate) device: &'a Device,
 }
 
@@ -37,6 +39,10 @@ impl UserModel<'_> {
         let lookups = self.slots.total();
         if ids.is_empty() || !ids.len().is_multiple_of(lookups) {
             bail!("{} ids are no whole number of candidates of {lookups} look-ups", ids.len());
+        }
+        // A kernel would read nothing there instead of failing.
+        if let Some(id) = ids.iter().chain(history).find(|id| **id as usize >= self.table_rows && **id != PADDING_ROW) {
+            bail!("id {id} is out of range for tables of {} rows", self.table_rows);
         }
         let candidates = ids.len() / lookups;
         let pieces = if self.device.is_cpu() { self.pieces(candidates) } else { 1 };

@@ -5,7 +5,7 @@
 
 use candle_core::{Device, Result, Tensor};
 use ctr_data::Dataset;
-use ctr_nn::{Batch, BatchLayout, FieldMeans, FieldSlots, PADDING_ROW, free_device_bytes};
+use ctr_nn::{Batch, BatchLayout, FieldMeans, FieldSlots, PADDING_ROW, free_device_bytes, is_out_of_memory};
 use std::ops::Range;
 
 /// Share of a device's free memory that samples may take.
@@ -63,8 +63,12 @@ impl<'a> BatchSource<'a> {
         let mut source = Self { dataset, uses_history, device, resident: None };
         if !device.is_cpu() && source.bytes() <= source.affordable_bytes()? {
             let samples: Vec<u32> = (0..dataset.len() as u32).collect();
-            let batch = build_batch(dataset, &samples, uses_history, device)?;
-            source.resident = Some((batch, build_labels(dataset, &samples, device)?));
+            let all = build_batch(dataset, &samples, uses_history, device)
+                .and_then(|batch| Ok((batch, build_labels(dataset, &samples, device)?)));
+            source.resident = match all {
+                Err(error) if is_out_of_memory(&error) => None,
+                all => Some(all?),
+            };
         }
         Ok(source)
     }

@@ -36,14 +36,17 @@ impl GradientJob<'_> {
     /// The gradients of the mean loss over the samples at `places` of the epoch; `step` keys the dropout masks.
     pub fn run(&self, epoch: &EpochBatches, places: Range<usize>, step: u64) -> Result<BatchGradients> {
         let shard_len = places.len().div_ceil(self.pieces());
-        let shards: Result<Vec<BatchGradients>> = (0..places.len().div_ceil(shard_len.max(1)))
-            .into_par_iter()
-            .map(|shard| {
-                let begin = places.start + shard * shard_len;
-                let end = places.end.min(begin + shard_len);
-                self.shard(epoch, begin..end, places.len(), step * self.shards as u64 + shard as u64)
-            })
-            .collect();
+        let shard = |shard: usize| {
+            let begin = places.start + shard * shard_len;
+            let end = places.end.min(begin + shard_len);
+            self.shard(epoch, begin..end, places.len(), step * self.shards as u64 + shard as u64)
+        };
+        let pieces = 0..places.len().div_ceil(shard_len.max(1));
+        let shards: Result<Vec<BatchGradients>> = if self.device.is_cpu() {
+            pieces.into_par_iter().map(shard).collect()
+        } else {
+            pieces.map(shard).collect()
+        };
         let mut shards = shards?.into_iter();
         let Some(first) = shards.next() else { bail!("a batch without samples") };
         shards.try_fold(first, BatchGradients::add)

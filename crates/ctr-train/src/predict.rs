@@ -11,7 +11,7 @@ const CHUNK: usize = 2048;
 /// The same on a GPU.
 const CHUNK_ON_GPU: usize = 16_384;
 
-/// The cloud model's logits of these samples, in their order. Chunks run in parallel on the caller's rayon pool.
+/// The cloud model's logits of these samples, in their order. On the CPU chunks run in parallel on the caller's rayon pool.
 ///
 /// # Errors
 /// If a tensor operation fails.
@@ -26,12 +26,14 @@ pub fn predict(
     for spec in parameters.specs() {
         leaves.insert(&spec.name, parameters.get(&spec.name)?.as_detached_tensor());
     }
-    let chunks: Result<Vec<Vec<f32>>> = samples
-        .par_chunks(if device.is_cpu() { CHUNK } else { CHUNK_ON_GPU })
-        .map(|chunk| {
-            let batch = build_batch(dataset, chunk, model.uses_history(), device)?;
-            model.forward(&leaves, &batch, &mut Context::inference())?.flatten_all()?.to_vec1::<f32>()
-        })
-        .collect();
+    let score = |chunk: &[u32]| {
+        let batch = build_batch(dataset, chunk, model.uses_history(), device)?;
+        model.forward(&leaves, &batch, &mut Context::inference())?.flatten_all()?.to_vec1::<f32>()
+    };
+    let chunks: Result<Vec<Vec<f32>>> = if device.is_cpu() {
+        samples.par_chunks(CHUNK).map(score).collect()
+    } else {
+        samples.chunks(CHUNK_ON_GPU).map(score).collect()
+    };
     Ok(chunks?.concat())
 }

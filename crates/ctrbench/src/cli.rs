@@ -97,7 +97,7 @@ pub struct RunArgs {
     /// Make a GPU give the same bytes in every run: chunks of users of a constant size, whatever memory is free.
     #[arg(long)]
     pub deterministic: bool,
-    /// Threads; 0 takes every core. The results do not depend on it.
+    /// Threads; 0 takes every core. The results do not depend on it (on a GPU with --deterministic).
     #[arg(long)]
     pub threads: Option<usize>,
     /// Continue the run in this folder: its configuration is taken over, finished training is not repeated, and a run that is
