@@ -137,17 +137,17 @@ mod tests {
         let model = ctr_fm::FmConfig::default().build(&input).expect("default settings");
         let cloud = Parameters::initialize(model.parameters(), 1, &Device::Cpu).expect("parameters");
         let logits = vec![0.0; dataset.len()];
-        let settings = FineTuningConfig { chunk_users: Some(3), ..FineTuningConfig::default() };
+        let settings = FineTuningConfig { chunk_users: Some(4), ..FineTuningConfig::default() };
         let tuner = FineTuner::new(&*model, &cloud, &logits, &dataset, &settings, &Device::Cpu);
         let (method, tasks) = (Method::parse("none").expect("a method"), natural(&dataset, 1, Split::Test));
         let users: Vec<&UserTask> = tasks.users.iter().collect();
-        assert!(users.len() % 3 != 0 && users.len() > 6, "{} users leave no short chunk", users.len());
-        let expected = tuner.run_on_cpu(&users, 3, &method, 1).expect("fine-tuned users");
-        let (actual, smallest) = tuner.run_on_gpu(&users, 3, &method, 1).expect("fine-tuned users");
+        assert!(users.len() % 4 != 0 && users.len() > 8, "{} users leave no short chunk", users.len());
+        let expected = tuner.run_on_cpu(&users, 4, &method, 1).expect("fine-tuned users");
+        let (actual, smallest) = tuner.run_on_gpu(&users, 4, &method, 1).expect("fine-tuned users");
         let logits = |chunks: &[crate::fine_tune::ChunkResult]| -> Vec<Vec<f32>> {
             chunks.iter().flat_map(|chunk| chunk.logits.clone()).collect()
         };
-        assert_eq!(smallest, 3);
+        assert_eq!(smallest, 4);
         assert_eq!(logits(&actual), logits(&expected));
         assert_eq!(logits(&actual).len(), users.len());
     }
