@@ -141,7 +141,7 @@ mod tests {
         let tuner = FineTuner::new(&*model, &cloud, &logits, &dataset, &settings, &Device::Cpu);
         let (method, tasks) = (Method::parse("none").expect("a method"), natural(&dataset, 1, Split::Test));
         let users: Vec<&UserTask> = tasks.users.iter().collect();
-        assert!(users.len() % 4 != 0 && users.len() > 8, "{} users leave no short chunk", users.len());
+        assert!(!users.len().is_multiple_of(4) && users.len() > 8, "{} users leave no short chunk", users.len());
         let expected = tuner.run_on_cpu(&users, 4, &method, 1).expect("fine-tuned users");
         let (actual, smallest) = tuner.run_on_gpu(&users, 4, &method, 1).expect("fine-tuned users");
         let logits = |chunks: &[crate::fine_tune::ChunkResult]| -> Vec<Vec<f32>> {
