@@ -26,6 +26,8 @@ mod ops;
 mod optimizer;
 mod parameters;
 mod row_gradients;
+mod row_order;
+mod row_pieces;
 mod seed;
 mod table_lookups;
 
@@ -50,6 +52,7 @@ pub use ops::{
 };
 pub use optimizer::{Algorithm, OptimizerConfig, Step};
 pub use parameters::{Group, Kind, ParameterSpec, Parameters};
-pub use row_gradients::{RowGradients, RowOrder};
+pub use row_gradients::RowGradients;
+pub use row_order::RowOrder;
 pub use seed::{SeededRng, seeded_rng};
 pub use table_lookups::TableLookUps;

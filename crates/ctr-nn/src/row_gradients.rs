@@ -1,8 +1,10 @@
 //! Gradients of table rows: one per look-up, summed row by row.
 
-use crate::ops::prefetch::{self, ROWS_AHEAD, prefetch};
+use crate::RowOrder;
 use crate::ops::width::{for_width, width};
 use crate::ops::{self, PADDING_ROW};
+use crate::row_order::{position_of, row_of};
+use crate::row_pieces::{LookedUp, pieces_of};
 use candle_core::{Result, Storage, Tensor, bail};
 use rayon::prelude::*;
 
@@ -25,6 +27,11 @@ impl RowGradients {
     /// Adds the gradients `values` (`[ids.shape…, dim]`) of the rows at `ids`.
     pub fn push(&mut self, ids: Tensor, values: Tensor) {
         self.parts.push(Part { ids, values });
+    }
+
+    /// The ids of every part.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &Tensor> {
+        self.parts.iter().map(|part| &part.ids)
     }
 
     /// Adds all look-ups of `other`, after those that are here.
@@ -195,197 +202,6 @@ fn descend<const WIDTH: usize>(table: &mut [f32], ids: &[u32], values: &[f32], l
 /// Values from which on pieces are summed in parallel, and how many pieces.
 const PARALLEL_VALUES: usize = 1 << 14;
 const PIECES: usize = 8;
-
-/// Look-ups sorted by the row that they read; those of one row keep their order. Tables that are read with the same ids
-/// share it.
-#[derive(Debug)]
-pub struct RowOrder {
-    ids: Vec<Tensor>,
-    /// Row in the upper half, position among all look-ups in the lower one.
-    entries: Vec<u64>,
-    /// First position of every part, and one behind the last.
-    starts: Vec<usize>,
-    /// The same order on a CUDA device, where `entries` are empty.
-    #[cfg(feature = "cuda")]
-    on_cuda: Option<crate::cuda::SortedLookups>,
-}
-
-fn row_of(entry: u64) -> usize {
-    (entry >> 32) as usize
-}
-
-fn position_of(entry: u64) -> usize {
-    entry as u32 as usize
-}
-
-impl RowOrder {
-    /// Sorts the look-ups of `gradients`, without those of [`PADDING_ROW`].
-    ///
-    /// # Errors
-    /// If there are more than 2^32 look-ups.
-    pub fn new(gradients: &RowGradients) -> Result<Self> {
-        let ids: Vec<Tensor> = gradients.parts.iter().map(|part| part.ids.clone()).collect();
-        #[cfg(feature = "cuda")]
-        if ids.first().is_some_and(|ids| ids.device().is_cuda()) {
-            let flat = ids.iter().map(Tensor::flatten_all).collect::<Result<Vec<_>>>()?;
-            let flat = if let [only] = &flat[..] { only.contiguous()? } else { Tensor::cat(&flat, 0)? };
-            let on_cuda = Some(crate::cuda::SortedLookups::new(&flat)?);
-            return Ok(Self { ids, entries: Vec::new(), starts: Vec::new(), on_cuda });
-        }
-        let mut starts = vec![0];
-        for part in &ids {
-            starts.push(starts[starts.len() - 1] + part.elem_count());
-        }
-        let count = starts[starts.len() - 1];
-        if u32::try_from(count).is_err() {
-            bail!("{count} look-ups in one step are more than 2^32; make the batch smaller");
-        }
-        let mut entries = Vec::with_capacity(count);
-        for (part, start) in ids.iter().zip(&starts) {
-            let rows = part.flatten_all()?.to_vec1::<u32>()?;
-            let numbered = rows.into_iter().zip(*start as u64..).filter(|(row, _)| *row != PADDING_ROW);
-            entries.extend(numbered.map(|(row, position)| u64::from(row) << 32 | position));
-        }
-        // Pushed by position, sorted by row: a radix sort keeps what is equal in order.
-        radsort::sort_by_key(&mut entries, |entry| (entry >> 32) as u32);
-        Ok(Self {
-            ids,
-            entries,
-            starts,
-            #[cfg(feature = "cuda")]
-            on_cuda: None,
-        })
-    }
-
-    /// The order of these look-ups: `last` where it is of the same ids, since tables that are read alike share it.
-    ///
-    /// # Errors
-    /// If there are more than 2^32 look-ups.
-    pub fn shared<'o>(gradients: &RowGradients, last: &'o mut Option<Self>) -> Result<&'o Self> {
-        Ok(match last.take().filter(|order| order.is_of(gradients)) {
-            Some(shared) => last.insert(shared),
-            None => last.insert(Self::new(gradients)?),
-        })
-    }
-
-    #[cfg(feature = "cuda")]
-    fn on_cuda(&self, gradients: &RowGradients) -> Result<&crate::cuda::SortedLookups> {
-        self.check(gradients)?;
-        match &self.on_cuda {
-            Some(sorted) => Ok(sorted),
-            None => bail!("look-ups and gradients are on different devices"),
-        }
-    }
-
-    /// Whether this is the order of these look-ups.
-    pub fn is_of(&self, gradients: &RowGradients) -> bool {
-        self.ids.iter().map(Tensor::id).eq(gradients.parts.iter().map(|part| part.ids.id()))
-    }
-
-    fn check(&self, gradients: &RowGradients) -> Result<()> {
-        if !self.is_of(gradients) {
-            bail!("the order of other look-ups");
-        }
-        Ok(())
-    }
-}
-
-/// The gradients of all look-ups by position.
-struct LookedUp<'a> {
-    slices: &'a [&'a [f32]],
-    starts: &'a [usize],
-    dim: usize,
-}
-
-impl LookedUp<'_> {
-    #[inline(always)]
-    fn at(&self, entry: u64) -> (&[f32], usize) {
-        let position = position_of(entry);
-        let part = self.starts.iter().skip(1).take_while(|start| position >= **start).count();
-        (self.slices[part], (position - self.starts[part]) * self.dim)
-    }
-
-    #[inline(always)]
-    fn row(&self, entry: u64) -> &[f32] {
-        let (slice, at) = self.at(entry);
-        &slice[at..at + self.dim]
-    }
-}
-
-/// Entries, and the range of rows that no other piece has.
-struct Piece<'a, const TENSORS: usize> {
-    entries: &'a [u64],
-    first_row: usize,
-    tensors: [(&'a mut [f32], usize); TENSORS],
-}
-
-/// Cuts the entries into about equal pieces at borders between rows, and the tensors at these rows.
-fn pieces_of<'a, const TENSORS: usize>(
-    entries: &'a [u64],
-    count: usize,
-    tensors: [(&'a mut [f32], usize); TENSORS],
-) -> Vec<Piece<'a, TENSORS>> {
-    let mut pieces = Vec::with_capacity(count);
-    let mut rest = Piece { entries, first_row: 0, tensors };
-    for piece in 0..count {
-        let (done, target) = (entries.len() - rest.entries.len(), entries.len() * (piece + 1) / count);
-        let Some(&border) = rest.entries.get(target.saturating_sub(done)) else { break };
-        let end = rest.entries.partition_point(|&entry| row_of(entry) < row_of(border));
-        let (own, behind) = rest.entries.split_at(end);
-        let rows = row_of(border) - rest.first_row;
-        let mut tails = Vec::with_capacity(TENSORS);
-        let heads = rest.tensors.map(|(values, row_len)| {
-            let (head, tail) = values.split_at_mut(rows * row_len);
-            tails.push((tail, row_len));
-            (head, row_len)
-        });
-        pieces.push(Piece { entries: own, first_row: rest.first_row, tensors: heads });
-        let mut tails = tails.into_iter();
-        let tensors = std::array::from_fn(|_| tails.next().unwrap_or_default());
-        rest = Piece { entries: behind, first_row: row_of(border), tensors };
-    }
-    pieces.push(rest);
-    pieces
-}
-
-impl<const TENSORS: usize> Piece<'_, TENSORS> {
-    fn run<const WIDTH: usize>(mut self, grads: &LookedUp, update: &impl Fn([&mut [f32]; TENSORS], &[f32])) {
-        let dim = width::<WIDTH>(grads.dim);
-        let far = self.tensors.iter().any(|(values, _)| prefetch::pays(values));
-        let mut sum = vec![0f32; dim];
-        let mut rest = self.entries;
-        while let [entry, ..] = rest {
-            let row = row_of(*entry);
-            let count = rest.iter().take_while(|entry| row_of(**entry) == row).count();
-            if let Some(&next) = rest.get(ROWS_AHEAD) {
-                let (slice, at) = grads.at(next);
-                prefetch(slice, at, dim);
-                if far {
-                    for (values, len) in &self.tensors {
-                        prefetch(values, (row_of(next) - self.first_row) * len, *len);
-                    }
-                }
-            }
-            let (own, behind) = rest.split_at(count);
-            let values = self.tensors.each_mut().map(|(values, len)| {
-                let at = (row - self.first_row) * *len;
-                &mut values[at..at + *len]
-            });
-            match own {
-                [only] => update(values, &grads.row(*only)[..dim]),
-                [first, others @ ..] => {
-                    sum[..dim].copy_from_slice(&grads.row(*first)[..dim]);
-                    for &entry in others {
-                        sum[..dim].iter_mut().zip(&grads.row(entry)[..dim]).for_each(|(sum, grad)| *sum += grad);
-                    }
-                    update(values, &sum[..dim]);
-                }
-                [] => {}
-            }
-            rest = behind;
-        }
-    }
-}
 
 #[cfg(test)]
 pub(crate) mod tests {
