@@ -1,7 +1,8 @@
 """The small case of src/small_case.rs, and the JSON that src/golden.rs reads, for the models' tests/golden.py.
 
 Run a model's with `python crates/<model>/tests/golden.py` (torch 2.15.0); it writes golden.json beside itself.
-Everything is computed in float64 from parameters rounded to float32.
+Everything is computed in float64 from parameters rounded to float32, and once more in float32: `float32_error` is the largest
+distance of a tensor's float32 gradient from that of float64.
 """
 
 import json
@@ -26,15 +27,15 @@ LABELS = torch.tensor([1.0 if b % 3 == 0 else 0.0 for b in range(5)], dtype=torc
 class Parameters(dict):
     """Parameters made by the formula when first asked for; linear weights are [in, out]."""
 
-    def __init__(self, lists=False):
-        self.lists = lists
+    def __init__(self, lists=False, dtype=torch.float64):
+        self.lists, self.dtype = lists, dtype
 
     def __call__(self, name, *shape):
         if name not in self:
             phase = sum(name.encode()) / 10
             shift = 1.0 if name.endswith("running_var") else 0.0
             values = [0.75 * math.sin(1.3 * i + phase) + shift for i in range(math.prod(shape))]
-            values = torch.tensor(values, dtype=torch.float32).double().reshape(shape)
+            values = torch.tensor(values, dtype=torch.float32).to(self.dtype).reshape(shape)
             self[name] = values if "running" in name else values.requires_grad_()
         return self[name]
 
@@ -64,20 +65,30 @@ class Parameters(dict):
         return F.prelu(x, self(f"{name}.alpha", x.shape[-1]))
 
 
+def run(name, model, dtype):
+    """Parameters with their gradients, logits and loss, all in `dtype`."""
+    torch.set_default_dtype(dtype)
+    parameters = Parameters(lists=name == "lists", dtype=dtype)
+    logits = model(parameters)
+    loss = F.binary_cross_entropy_with_logits(logits, LABELS.to(dtype))
+    loss.backward()
+    return parameters, logits, loss
+
+
 def write(file, models):
     """`models`: name to a function of Parameters that returns the logits `[5]` of IDS and HISTORIES; of LISTS where the name
     is "lists"."""
     golden = {}
     for name, model in models.items():
-        parameters = Parameters(lists=name == "lists")
-        logits = model(parameters)
-        loss = F.binary_cross_entropy_with_logits(logits, LABELS)
-        loss.backward()
+        parameters, logits, loss = run(name, model, torch.float64)
+        float32, _, _ = run(name, model, torch.float32)
+        trained = {k: p for k, p in sorted(parameters.items()) if p.requires_grad}
         flat = lambda t: [float(f"{v:.9g}") for v in t.flatten().tolist()]
         golden[name] = {
             "logits": flat(logits),
             "loss": flat(loss),
-            "gradients": {k: flat(p.grad) for k, p in sorted(parameters.items()) if p.requires_grad},
+            "gradients": {k: flat(p.grad) for k, p in trained.items()},
+            "float32_error": {k: flat((float32[k].grad - p.grad).abs().max())[0] for k, p in trained.items()},
             "buffers": {k: flat(p) for k, p in sorted(parameters.items()) if not p.requires_grad},
         }
     lines = [f"{json.dumps(name)}: {json.dumps(case)}" for name, case in golden.items()]

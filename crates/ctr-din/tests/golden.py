@@ -37,7 +37,6 @@ def dice(training):
     return lambda p, name, x: p.dice(name, x, training)
 
 
-torch.set_default_dtype(torch.float64)
 write(
     __file__,
     {

@@ -1,10 +1,13 @@
 //! `x W + b` in one pass: the product is added to rows that start as the bias.
 
-use super::{bias_activation::rectify_in_place, f32_slice};
+use super::{
+    bias_activation::rectify_in_place,
+    f32_slice,
+    product::{Factor, Sizes, add_product},
+};
 #[cfg(feature = "cuda")]
 use crate::cuda;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
-use gemm::{Parallelism, gemm};
 
 /// `x W + b` for every replica, then `max(_, 0)` if `rectified`, out of the graph: `x` `[R, B, in]`, `weight` `[R, in, out]`, `bias` `[R, out]`, contiguous
 /// on the CPU or a CUDA device.
@@ -51,31 +54,13 @@ impl Affine {
             let out = &mut out[replica * batch * output..][..batch * output];
             let (x, weight) =
                 (&x[replica * batch * input..][..batch * input], &weight[replica * input * output..][..input * output]);
-            // SAFETY: the three slices hold `batch x output`, `batch x input` and `input x output` values, which is what
-            // the sizes and strides below reach, and the first is borrowed mutably.
-            unsafe {
-                gemm(
-                    batch,
-                    output,
-                    input,
-                    out.as_mut_ptr(),
-                    1,
-                    output as isize,
-                    true,
-                    x.as_ptr(),
-                    1,
-                    input as isize,
-                    weight.as_ptr(),
-                    1,
-                    output as isize,
-                    1.0,
-                    1.0,
-                    false,
-                    false,
-                    false,
-                    Parallelism::None,
-                );
-            }
+            add_product(
+                out,
+                1.0,
+                Factor::Plain(x),
+                Factor::Plain(weight),
+                Sizes { rows: batch, inner: input, columns: output },
+            )?;
         }
         Ok((CpuStorage::F32(out), Shape::from((replicas, batch, output))))
     }

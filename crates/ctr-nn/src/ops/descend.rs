@@ -1,10 +1,12 @@
 //! A step of plain gradient descent on a matrix, taken by the matrix product that its gradient is.
 
-use super::{Update, f32_slice, f32_slice_mut, in_place};
+use super::{
+    Update, f32_slice, f32_slice_mut, in_place,
+    product::{Factor, Sizes, add_product},
+};
 #[cfg(feature = "cuda")]
 use crate::cuda;
 use candle_core::{CpuStorage, InplaceOp3, Layout, Result, Storage, Tensor, bail};
-use gemm::{Parallelism, gemm};
 
 /// `weight -= learning_rate * input^T grad` for every replica: `weight` `[R, in, out]`, `input` `[R, B, in]`, `grad`
 /// `[R, B, out]`, contiguous, on the CPU or a CUDA device. The gradient is never written down, which saves two passes over memory that
@@ -73,31 +75,13 @@ impl InplaceOp3 for Descend {
         let grad = f32_slice(self.name(), grad, grad_layout)?;
         let of_replica = weight.chunks_exact_mut(rows * columns).zip(input.chunks_exact(batch * rows));
         for ((weight, input), grad) in of_replica.zip(grad.chunks_exact(batch * columns)) {
-            // SAFETY: the three slices hold `rows x columns`, `batch x rows` and `batch x columns` values, which is what
-            // the sizes and strides below reach, and the first is borrowed mutably.
-            unsafe {
-                gemm(
-                    rows,
-                    columns,
-                    batch,
-                    weight.as_mut_ptr(),
-                    1,
-                    columns as isize,
-                    true,
-                    input.as_ptr(),
-                    rows as isize,
-                    1,
-                    grad.as_ptr(),
-                    1,
-                    columns as isize,
-                    1.0,
-                    -self.learning_rate,
-                    false,
-                    false,
-                    false,
-                    Parallelism::None,
-                );
-            }
+            add_product(
+                weight,
+                -self.learning_rate,
+                Factor::Transposed(input),
+                Factor::Plain(grad),
+                Sizes { rows, inner: batch, columns },
+            )?;
         }
         Ok(())
     }

@@ -1,14 +1,13 @@
 //! The gradients of a linear layer's input, without a copy of the weights, and of its weights.
 
-use super::{f32_slice, mask_positive};
+use super::{
+    f32_slice,
+    product::{Factor, Sizes, add_product},
+};
 #[cfg(feature = "cuda")]
 use crate::cuda;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
-use gemm::{Parallelism, gemm};
 
-/// The product of so few samples is computed transposed, with them as the rows of its register tiles (16 with AVX2): that
-/// leaves `W` where it lies, while the plain product copies it into panels, which is small only beside many samples.
-const FEW_SAMPLES: usize = 32;
 /// From so many samples on a CUDA device copies the weights.
 #[cfg(feature = "cuda")]
 const MANY_SAMPLES: usize = 1 << 14;
@@ -32,10 +31,6 @@ pub(crate) fn input_gradient(grad: &Tensor, weight: &Tensor, rectified: Option<&
         rectified.map_or(Ok(()), |rectified| cuda::mask_positive(&product, rectified))?;
         return Ok(product);
     }
-    if grad.dim(1)? > FEW_SAMPLES {
-        let product = grad.matmul(&weight.transpose(1, 2)?)?;
-        return rectified.map_or(Ok(product.clone()), |rectified| mask_positive(&product, rectified));
-    }
     match rectified {
         Some(rectified) => grad.apply_op3_no_bwd(weight, rectified, &InputGradient),
         None => grad.apply_op2_no_bwd(weight, &InputGradient),
@@ -51,11 +46,46 @@ pub(crate) fn weight_gradient(input: &Tensor, grad: &Tensor) -> Result<Tensor> {
     if grad.device().is_cuda() {
         return cuda::product(cuda::Factor::Transposed(input), cuda::Factor::Plain(grad));
     }
-    input.transpose(1, 2)?.matmul(grad)
+    input.apply_op2_no_bwd(grad, &WeightGradient)
 }
 
-/// Columns that [`transpose`] writes together: half a cache line.
-const BLOCK: usize = 8;
+/// Samples whose products are added in one pass over the sum: their rows of both factors stay in the second-level cache.
+const SAMPLES_AT_ONCE: usize = 128;
+
+struct WeightGradient;
+
+impl CustomOp2 for WeightGradient {
+    fn name(&self) -> &'static str {
+        "weight_gradient"
+    }
+
+    fn cpu_fwd(
+        &self,
+        input: &CpuStorage,
+        input_layout: &Layout,
+        grad: &CpuStorage,
+        grad_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (replicas, batch, rows) = input_layout.shape().dims3()?;
+        let columns = grad_layout.shape().dims3()?.2;
+        if grad_layout.dims() != [replicas, batch, columns] {
+            bail!("weight_gradient: gradients {:?} do not fit {:?}", grad_layout.shape(), input_layout.shape());
+        }
+        let (input, grad) = (f32_slice(self.name(), input, input_layout)?, f32_slice(self.name(), grad, grad_layout)?);
+        let mut out = vec![0f32; replicas * rows * columns];
+        for replica in 0..if out.is_empty() { 0 } else { replicas } {
+            let out = &mut out[replica * rows * columns..][..rows * columns];
+            let input = &input[replica * batch * rows..][..batch * rows];
+            let grad = &grad[replica * batch * columns..][..batch * columns];
+            let parts = input.chunks(SAMPLES_AT_ONCE * rows).zip(grad.chunks(SAMPLES_AT_ONCE * columns));
+            for (input, grad) in parts {
+                let sizes = Sizes { rows, inner: input.len() / rows, columns };
+                add_product(out, 1.0, Factor::Transposed(input), Factor::Plain(grad), sizes)?;
+            }
+        }
+        Ok((CpuStorage::F32(out), Shape::from((replicas, rows, columns))))
+    }
+}
 
 struct InputGradient;
 
@@ -77,38 +107,17 @@ impl InputGradient {
         let rectified = rectified.map(|(y, layout)| f32_slice("input_gradient", y, layout)).transpose()?;
         let size = batch * input;
         let mut out = vec![0f32; replicas * size];
-        // `[in, B]`
-        let mut product = vec![0f32; size];
         for replica in 0..if size == 0 { 0 } else { replicas } {
             let grad = &grad[replica * batch * output..][..batch * output];
             let weight = &weight[replica * input * output..][..input * output];
-            // SAFETY: the three slices hold `batch x input`, `batch x output` and `input x output` values, which is what
-            // the sizes and strides below reach, and the first is borrowed mutably.
-            unsafe {
-                gemm(
-                    batch,
-                    input,
-                    output,
-                    product.as_mut_ptr(),
-                    batch as isize,
-                    1,
-                    false,
-                    grad.as_ptr(),
-                    1,
-                    output as isize,
-                    weight.as_ptr(),
-                    output as isize,
-                    1,
-                    0.0,
-                    1.0,
-                    false,
-                    false,
-                    false,
-                    Parallelism::None,
-                );
-            }
             let out = &mut out[replica * size..][..size];
-            transpose(&product, out, batch);
+            add_product(
+                out,
+                1.0,
+                Factor::Plain(grad),
+                Factor::Transposed(weight),
+                Sizes { rows: batch, inner: output, columns: input },
+            )?;
             if let Some(y) = rectified {
                 for (grad, y) in out.iter_mut().zip(&y[replica * size..][..size]) {
                     *grad = if *y > 0.0 { *grad } else { 0.0 };
@@ -116,26 +125,6 @@ impl InputGradient {
             }
         }
         Ok((CpuStorage::F32(out), shape))
-    }
-}
-
-/// `from` is `[columns, rows]`, `to` `[rows, columns]`.
-fn transpose(from: &[f32], to: &mut [f32], rows: usize) {
-    let columns = to.len() / rows;
-    let blocks = columns / BLOCK * BLOCK;
-    for first in (0..blocks).step_by(BLOCK) {
-        let lines: [&[f32]; BLOCK] = std::array::from_fn(|line| &from[(first + line) * rows..][..rows]);
-        for row in 0..rows {
-            let block: &mut [f32] = &mut to[row * columns + first..][..BLOCK];
-            for (value, line) in block.iter_mut().zip(lines) {
-                *value = line[row];
-            }
-        }
-    }
-    for column in blocks..columns {
-        for row in 0..rows {
-            to[row * columns + column] = from[column * rows + row];
-        }
     }
 }
 
@@ -176,7 +165,7 @@ impl CustomOp3 for InputGradient {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::{largest_difference, wave};
+    use crate::ops::{largest_difference, mask_positive, wave};
 
     #[test]
     fn equals_product_and_mask() -> Result<()> {
@@ -187,6 +176,13 @@ mod tests {
             let expected = mask_positive(&product, &y)?;
             assert!(largest_difference(&input_gradient(&grad, &weight, Some(&y))?, &expected)? < 1e-5);
         }
+        // More samples than are added at once.
+        for (batch, input, output) in [(3, 5, 4), (300, 7, 30), (128, 1, 9)] {
+            let (x, grad) = (wave(&[2, batch, input], 0.3)?, wave(&[2, batch, output], 0.7)?);
+            assert!(largest_difference(&weight_gradient(&x, &grad)?, &x.transpose(1, 2)?.matmul(&grad)?)? < 1e-4);
+        }
+        let message = weight_gradient(&wave(&[2, 3, 5], 1.0)?, &wave(&[2, 4, 5], 1.0)?).unwrap_err().to_string();
+        assert!(message.contains("do not fit"), "{message}");
         let message = input_gradient(&wave(&[2, 3, 5], 1.0)?, &wave(&[2, 5, 4], 1.0)?, None).unwrap_err().to_string();
         assert!(message.contains("do not fit"), "{message}");
         Ok(())

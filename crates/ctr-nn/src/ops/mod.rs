@@ -19,6 +19,7 @@ mod optimizer_update;
 mod precomputed;
 pub(crate) mod prefetch;
 mod prelu;
+mod product;
 mod rows;
 mod sigmoid;
 mod standardize;
