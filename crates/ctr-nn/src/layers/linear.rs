@@ -60,12 +60,12 @@ impl Linear {
         }
     }
 
-    /// All of it without a graph, on a GPU with kernels and where nothing has a gradient.
+    /// All of it in one pass, where nothing has a gradient and the device has kernels.
     fn at_once(&self, x: &Tensor, leaves: &Leaves, rectified: bool) -> Result<Option<Tensor>> {
         let weight = leaves.get(&format!("{}.weight", self.name))?;
         let bias = if self.bias { Some(self.bias_of(leaves)?) } else { None };
         let in_graph = x.track_op() || weight.track_op() || bias.is_some_and(Tensor::track_op);
-        if in_graph || x.device().is_cpu() || !ops::has_kernels(x.device()) {
+        if in_graph || !ops::has_kernels(x.device()) {
             return Ok(None);
         }
         ops::affine(&x.contiguous()?, weight, bias, rectified).map(Some)

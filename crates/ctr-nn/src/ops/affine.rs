@@ -3,7 +3,7 @@
 use super::{
     bias_activation::rectify_in_place,
     f32_slice,
-    product::{Factor, Sizes, add_product},
+    product::{Factor, Sizes, add_product, push_product},
 };
 #[cfg(feature = "cuda")]
 use crate::cuda;
@@ -38,29 +38,32 @@ pub(crate) fn affine(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, rectifi
 struct Affine;
 
 impl Affine {
-    /// Adds the products to `out`, whose values are the start.
-    fn add(
-        mut out: Vec<f32>,
+    fn run(
         (x, x_layout): (&CpuStorage, &Layout),
         (weight, weight_layout): (&CpuStorage, &Layout),
+        bias: Option<(&CpuStorage, &Layout)>,
     ) -> Result<(CpuStorage, Shape)> {
         let (replicas, batch, input) = x_layout.shape().dims3()?;
         let output = weight_layout.shape().dims3()?.2;
-        if weight_layout.dims() != [replicas, input, output] || out.len() != replicas * batch * output {
+        let fits = bias.is_none_or(|(_, layout)| layout.dims() == [replicas, output]);
+        if weight_layout.dims() != [replicas, input, output] || !fits {
             bail!("affine: weights {:?} do not fit {:?}", weight_layout.shape(), x_layout.shape());
         }
         let (x, weight) = (f32_slice("affine", x, x_layout)?, f32_slice("affine", weight, weight_layout)?);
-        for replica in 0..if out.is_empty() || input == 0 { 0 } else { replicas } {
-            let out = &mut out[replica * batch * output..][..batch * output];
-            let (x, weight) =
-                (&x[replica * batch * input..][..batch * input], &weight[replica * input * output..][..input * output]);
-            add_product(
-                out,
-                1.0,
-                Factor::Plain(x),
-                Factor::Plain(weight),
-                Sizes { rows: batch, inner: input, columns: output },
-            )?;
+        let bias = bias.map(|(bias, layout)| f32_slice("affine", bias, layout)).transpose()?;
+        let sizes = Sizes { rows: batch, inner: input, columns: output };
+        let mut out = Vec::with_capacity(replicas * batch * output);
+        for replica in 0..replicas {
+            let x = Factor::Plain(&x[replica * batch * input..][..batch * input]);
+            let weight = Factor::Plain(&weight[replica * input * output..][..input * output]);
+            match bias {
+                Some(bias) => {
+                    let bias = &bias[replica * output..][..output];
+                    (0..batch).for_each(|_| out.extend_from_slice(bias));
+                    add_product(&mut out[replica * batch * output..], 1.0, x, weight, sizes)?;
+                }
+                None => push_product(&mut out, x, weight, sizes)?,
+            }
         }
         Ok((CpuStorage::F32(out), Shape::from((replicas, batch, output))))
     }
@@ -75,12 +78,10 @@ impl CustomOp2 for Affine {
         &self,
         x: &CpuStorage,
         x_layout: &Layout,
-        w: &CpuStorage,
-        w_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (replicas, batch, _) = x_layout.shape().dims3()?;
-        let out = vec![0f32; replicas * batch * w_layout.shape().dims3()?.2];
-        Self::add(out, (x, x_layout), (w, w_layout))
+        Self::run((x, x_layout), (weight, weight_layout), None)
     }
 }
 
@@ -93,21 +94,12 @@ impl CustomOp3 for Affine {
         &self,
         x: &CpuStorage,
         x_layout: &Layout,
-        w: &CpuStorage,
-        w_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let batch = x_layout.shape().dims3()?.1;
-        let output = bias_layout.shape().dims2()?.1;
-        let bias = f32_slice("affine", bias, bias_layout)?;
-        let mut out = Vec::with_capacity(bias.len() * batch);
-        for row in bias.chunks_exact(output.max(1)) {
-            for _ in 0..batch {
-                out.extend_from_slice(row);
-            }
-        }
-        Self::add(out, (x, x_layout), (w, w_layout))
+        Self::run((x, x_layout), (weight, weight_layout), Some((bias, bias_layout)))
     }
 }
 
@@ -128,6 +120,8 @@ mod tests {
         }
         let message = affine(&wave(&[2, 3, 5], 1.0)?, &wave(&[2, 4, 5], 1.0)?, None, false).unwrap_err().to_string();
         assert!(message.contains("do not fit"), "{message}");
+        let (x, weight, bias) = (wave(&[2, 3, 5], 1.0)?, wave(&[2, 5, 5], 1.0)?, wave(&[2, 4], 1.0)?);
+        assert!(affine(&x, &weight, Some(&bias), false).is_err());
         Ok(())
     }
 }

@@ -95,26 +95,44 @@ impl InplaceOp3 for AddFmInteractionGrad {
     }
 }
 
-/// The sum over the fields of one sample.
+/// Dimensions whose sums over the fields stay in a register.
+const LANES: usize = 8;
+
+/// The dimensions of a row from `start`, eight of them or what is left, one after the other.
 #[inline(always)]
-fn sum_of_fields(sum: &mut [f32], sample: &[f32]) {
-    sum.fill(0.0);
-    for row in sample.chunks_exact(sum.len()) {
-        sum.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
+fn each_lane(row: &[f32], start: usize, mut step: impl FnMut(usize, f32)) {
+    match row[start..].first_chunk::<LANES>() {
+        Some(eight) => (0..LANES).for_each(|lane| step(lane, eight[lane])),
+        None => row[start..].iter().enumerate().for_each(|(lane, v)| step(lane, *v)),
     }
+}
+
+/// `sum_f v` of one sample in the dimensions from `start`; zero where there is none.
+#[inline(always)]
+fn sum_of_fields(sample: &[f32], dim: usize, start: usize) -> [f32; LANES] {
+    let mut sum = [0f32; LANES];
+    for row in sample.chunks_exact(dim) {
+        each_lane(row, start, |lane, v| sum[lane] += v);
+    }
+    sum
 }
 
 /// The pairwise term of every sample.
 fn pairs<const WIDTH: usize>(v: &[f32], fields: usize, dim: usize) -> Vec<f32> {
     let dim = width::<WIDTH>(dim);
-    let (mut sum, mut squares) = (vec![0f32; dim], vec![0f32; dim]);
     let of_sample = |sample: &[f32]| {
-        sum_of_fields(&mut sum[..dim], sample);
-        squares.fill(0.0);
-        for row in sample.chunks_exact(dim) {
-            squares.iter_mut().zip(row).for_each(|(square, v)| *square += v * v);
+        let mut terms = [0f32; LANES];
+        for start in (0..dim).step_by(LANES) {
+            let sum = sum_of_fields(sample, dim, start);
+            let mut squares = [0f32; LANES];
+            for row in sample.chunks_exact(dim) {
+                each_lane(row, start, |lane, v| squares[lane] += v * v);
+            }
+            for ((term, sum), squares) in terms.iter_mut().zip(sum).zip(squares) {
+                *term += sum * sum - squares;
+            }
         }
-        0.5 * sum.iter().zip(&squares).map(|(sum, squares)| sum * sum - squares).sum::<f32>()
+        0.5 * terms.iter().sum::<f32>()
     };
     v.chunks_exact(fields * dim).map(of_sample).collect()
 }
@@ -122,13 +140,13 @@ fn pairs<const WIDTH: usize>(v: &[f32], fields: usize, dim: usize) -> Vec<f32> {
 /// Adds `grad * (sum_f v - v)` to `total` for every field.
 fn add_grad<const WIDTH: usize>(total: &mut [f32], v: &[f32], grad: &[f32], fields: usize, dim: usize) {
     let dim = width::<WIDTH>(dim);
-    let mut sum = vec![0f32; dim];
     let samples = total.chunks_exact_mut(fields * dim).zip(v.chunks_exact(fields * dim));
     for ((total, sample), g) in samples.zip(grad) {
-        sum_of_fields(&mut sum[..dim], sample);
-        for (total, row) in total.chunks_exact_mut(dim).zip(sample.chunks_exact(dim)) {
-            for ((total, s), v) in total.iter_mut().zip(&sum[..dim]).zip(row) {
-                *total += g * (s - v);
+        for start in (0..dim).step_by(LANES) {
+            let sum = sum_of_fields(sample, dim, start);
+            for (total, row) in total.chunks_exact_mut(dim).zip(sample.chunks_exact(dim)) {
+                let total = &mut total[start..];
+                each_lane(row, start, |lane, v| total[lane] += g * (sum[lane] - v));
             }
         }
     }
@@ -136,15 +154,8 @@ fn add_grad<const WIDTH: usize>(total: &mut [f32], v: &[f32], grad: &[f32], fiel
 
 /// `grad * (sum_f v - v)` for every field.
 fn write_grad<const WIDTH: usize>(v: &[f32], grad: &[f32], fields: usize, dim: usize) -> Vec<f32> {
-    let dim = width::<WIDTH>(dim);
-    let mut sum = vec![0f32; dim];
-    let mut out = Vec::with_capacity(v.len());
-    for (sample, g) in v.chunks_exact(fields * dim).zip(grad) {
-        sum_of_fields(&mut sum[..dim], sample);
-        for row in sample.chunks_exact(dim) {
-            out.extend(sum[..dim].iter().zip(row).map(|(s, v)| g * (s - v)));
-        }
-    }
+    let mut out = vec![0f32; v.len()];
+    add_grad::<WIDTH>(&mut out, v, grad, fields, dim);
     out
 }
 

@@ -2,11 +2,12 @@
 
 use super::{
     f32_slice,
-    product::{Factor, Sizes, add_product},
+    product::{Factor, Sizes, add_product, push_product},
 };
 #[cfg(feature = "cuda")]
 use crate::cuda;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use std::ops::Range;
 
 /// From so many samples on a CUDA device copies the weights.
 #[cfg(feature = "cuda")]
@@ -72,15 +73,22 @@ impl CustomOp2 for WeightGradient {
             bail!("weight_gradient: gradients {:?} do not fit {:?}", grad_layout.shape(), input_layout.shape());
         }
         let (input, grad) = (f32_slice(self.name(), input, input_layout)?, f32_slice(self.name(), grad, grad_layout)?);
-        let mut out = vec![0f32; replicas * rows * columns];
-        for replica in 0..if out.is_empty() { 0 } else { replicas } {
-            let out = &mut out[replica * rows * columns..][..rows * columns];
-            let input = &input[replica * batch * rows..][..batch * rows];
-            let grad = &grad[replica * batch * columns..][..batch * columns];
-            let parts = input.chunks(SAMPLES_AT_ONCE * rows).zip(grad.chunks(SAMPLES_AT_ONCE * columns));
-            for (input, grad) in parts {
-                let sizes = Sizes { rows, inner: input.len() / rows, columns };
-                add_product(out, 1.0, Factor::Transposed(input), Factor::Plain(grad), sizes)?;
+        let mut out = Vec::with_capacity(replicas * rows * columns);
+        for replica in 0..replicas {
+            let sizes = |samples: &Range<usize>| Sizes { rows, inner: samples.len(), columns };
+            let factors = |samples: &Range<usize>| {
+                let of =
+                    |width: usize| (replica * batch + samples.start) * width..(replica * batch + samples.end) * width;
+                (Factor::Transposed(&input[of(rows)]), Factor::Plain(&grad[of(columns)]))
+            };
+            let first = 0..batch.min(SAMPLES_AT_ONCE);
+            let (left, right) = factors(&first);
+            push_product(&mut out, left, right, sizes(&first))?;
+            let sum = &mut out[replica * rows * columns..];
+            for start in (first.end..batch).step_by(SAMPLES_AT_ONCE) {
+                let samples = start..batch.min(start + SAMPLES_AT_ONCE);
+                let (left, right) = factors(&samples);
+                add_product(sum, 1.0, left, right, sizes(&samples))?;
             }
         }
         Ok((CpuStorage::F32(out), Shape::from((replicas, rows, columns))))
@@ -105,21 +113,14 @@ impl InputGradient {
         let (grad, weight) =
             (f32_slice("input_gradient", grad, grad_layout)?, f32_slice("input_gradient", weight, weight_layout)?);
         let rectified = rectified.map(|(y, layout)| f32_slice("input_gradient", y, layout)).transpose()?;
-        let size = batch * input;
-        let mut out = vec![0f32; replicas * size];
-        for replica in 0..if size == 0 { 0 } else { replicas } {
+        let (size, sizes) = (batch * input, Sizes { rows: batch, inner: output, columns: input });
+        let mut out = Vec::with_capacity(replicas * size);
+        for replica in 0..replicas {
             let grad = &grad[replica * batch * output..][..batch * output];
             let weight = &weight[replica * input * output..][..input * output];
-            let out = &mut out[replica * size..][..size];
-            add_product(
-                out,
-                1.0,
-                Factor::Plain(grad),
-                Factor::Transposed(weight),
-                Sizes { rows: batch, inner: output, columns: input },
-            )?;
+            push_product(&mut out, Factor::Plain(grad), Factor::Transposed(weight), sizes)?;
             if let Some(y) = rectified {
-                for (grad, y) in out.iter_mut().zip(&y[replica * size..][..size]) {
+                for (grad, y) in out[replica * size..].iter_mut().zip(&y[replica * size..][..size]) {
                     *grad = if *y > 0.0 { *grad } else { 0.0 };
                 }
             }

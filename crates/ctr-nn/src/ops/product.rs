@@ -5,7 +5,7 @@
 
 use candle_core::{Result, bail};
 #[cfg(target_arch = "x86_64")]
-use std::sync::LazyLock;
+use std::{ops::Range, sync::LazyLock};
 
 /// A factor of a product, by rows.
 #[derive(Debug, Clone, Copy)]
@@ -40,22 +40,54 @@ pub(super) struct Sizes {
     pub columns: usize,
 }
 
+impl Sizes {
+    /// # Errors
+    /// If a factor is not of its size.
+    fn check(self, left: Factor, right: Factor) -> Result<()> {
+        let Self { rows, inner, columns } = self;
+        let lengths = [left.values().len(), right.values().len()];
+        if lengths != [rows * inner, inner * columns] {
+            bail!("a product of {rows} x {inner} by {inner} x {columns} from {lengths:?} values");
+        }
+        Ok(())
+    }
+}
+
 /// `out += scale * left right`, `out` by rows.
 ///
 /// # Errors
 /// If a slice is not of its size.
 pub(super) fn add_product(out: &mut [f32], scale: f32, left: Factor, right: Factor, sizes: Sizes) -> Result<()> {
-    let Sizes { rows, inner, columns } = sizes;
-    let lengths = [out.len(), left.values().len(), right.values().len()];
-    if lengths != [rows * columns, rows * inner, inner * columns] {
-        bail!("a product of {rows} x {inner} by {inner} x {columns} from {lengths:?} values");
+    sizes.check(left, right)?;
+    if out.len() != sizes.rows * sizes.columns {
+        bail!("a product of {} x {} values added to {}", sizes.rows, sizes.columns, out.len());
     }
-    if rows * columns * inner == 0 {
+    if !out.is_empty() && sizes.inner > 0 {
+        // SAFETY: the slices hold the values that the sizes and strides reach, as was just checked, and `out` is borrowed
+        // mutably.
+        unsafe { multiply(out.as_mut_ptr(), true, scale, left, right, sizes) }
+    }
+    Ok(())
+}
+
+/// Appends `left right`, by rows, to `out`: memory that has no values yet is written once.
+///
+/// # Errors
+/// If a slice is not of its size.
+pub(super) fn push_product(out: &mut Vec<f32>, left: Factor, right: Factor, sizes: Sizes) -> Result<()> {
+    sizes.check(left, right)?;
+    let (start, values) = (out.len(), sizes.rows * sizes.columns);
+    if values == 0 || sizes.inner == 0 {
+        out.resize(start + values, 0.0);
         return Ok(());
     }
-    // SAFETY: the slices hold the values that the sizes and strides reach, as was just checked, and `out` is borrowed
-    // mutably.
-    unsafe { multiply(out.as_mut_ptr(), scale, left, right, sizes) }
+    out.reserve(values);
+    // SAFETY: the factors hold the values that the sizes and strides reach, as was just checked; the memory behind `out`'s
+    // values is its own, there is enough of it, and the product writes `values` values there before they count as such.
+    unsafe {
+        multiply(out.as_mut_ptr().add(start), false, 1.0, left, right, sizes);
+        out.set_len(start + values);
+    }
     Ok(())
 }
 
@@ -63,14 +95,48 @@ pub(super) fn add_product(out: &mut [f32], scale: f32, left: Factor, right: Fact
 #[cfg(target_arch = "x86_64")]
 static HAS_AVX2: LazyLock<bool> = LazyLock::new(|| is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"));
 
+/// Columns of a tile of `private-gemm-x86`, three vectors of eight.
 #[cfg(target_arch = "x86_64")]
-unsafe fn multiply(out: *mut f32, scale: f32, left: Factor, right: Factor, sizes: Sizes) {
-    use private_gemm_x86::{Accum, DType, DstKind, IType, InstrSet, gemm};
+const TILE: usize = 24;
+
+/// Columns of the last product, where all at once would leave a tile of one vector: its four sums are too few to hide how
+/// long an addition takes, while two tiles of two vectors do.
+#[cfg(target_arch = "x86_64")]
+const LAST_COLUMNS: usize = 16;
+
+/// `out = left right`, or `out += scale * left right` if `adds`.
+///
+/// # Safety
+/// The factors and `out` must be valid for the values that `sizes` says, `out`'s for writing and, if `adds`, for reading.
+#[cfg(target_arch = "x86_64")]
+unsafe fn multiply(out: *mut f32, adds: bool, scale: f32, left: Factor, right: Factor, sizes: Sizes) {
     if !*HAS_AVX2 {
         // SAFETY: the caller's.
-        return unsafe { multiply_anywhere(out, scale, left, right, sizes) };
+        return unsafe { multiply_anywhere(out, adds, scale, left, right, sizes) };
     }
-    let Sizes { rows, inner, columns } = sizes;
+    let columns = sizes.columns;
+    let split = if columns > TILE && (1..=8).contains(&(columns % TILE)) { columns - LAST_COLUMNS } else { columns };
+    // SAFETY: the caller's; the parts are of the columns that there are.
+    unsafe {
+        multiply_columns(out, adds, scale, left, right, sizes, 0..split);
+        if split < columns {
+            multiply_columns(out, adds, scale, left, right, sizes, split..columns);
+        }
+    }
+}
+
+/// The same for some of the columns, by `private-gemm-x86`.
+#[cfg(target_arch = "x86_64")]
+unsafe fn multiply_columns(
+    out: *mut f32,
+    adds: bool,
+    scale: f32,
+    left: Factor,
+    right: Factor,
+    Sizes { rows, inner, columns }: Sizes,
+    part: Range<usize>,
+) {
+    use private_gemm_x86::{Accum, DType, DstKind, IType, InstrSet, gemm};
     let (left_rows, left_columns) = left.strides(rows, inner);
     let (right_rows, right_columns) = right.strides(inner, columns);
     // It takes its left factor in columns, so it is given `right^T left^T`, which makes `out` by columns, ours by rows.
@@ -80,17 +146,17 @@ unsafe fn multiply(out: *mut f32, scale: f32, left: Factor, right: Factor, sizes
             DType::F32,
             IType::U64,
             InstrSet::Avx256,
-            columns,
+            part.len(),
             rows,
             inner,
-            out.cast(),
+            out.add(part.start).cast(),
             1,
             columns as isize,
             std::ptr::null(),
             std::ptr::null(),
             DstKind::Full,
-            Accum::Add,
-            right.values().as_ptr().cast(),
+            if adds { Accum::Add } else { Accum::Replace },
+            right.values().as_ptr().offset(part.start as isize * right_columns).cast(),
             right_columns,
             right_rows,
             false,
@@ -109,7 +175,11 @@ unsafe fn multiply(out: *mut f32, scale: f32, left: Factor, right: Factor, sizes
 #[cfg(not(target_arch = "x86_64"))]
 use multiply_anywhere as multiply;
 
-unsafe fn multiply_anywhere(out: *mut f32, scale: f32, left: Factor, right: Factor, sizes: Sizes) {
+/// `out = left right`, or `out += scale * left right` if `adds`, by `gemm`.
+///
+/// # Safety
+/// The factors and `out` must be valid for the values that `sizes` says, `out`'s for writing and, if `adds`, for reading.
+unsafe fn multiply_anywhere(out: *mut f32, adds: bool, scale: f32, left: Factor, right: Factor, sizes: Sizes) {
     let Sizes { rows, inner, columns } = sizes;
     let (left_rows, left_columns) = left.strides(rows, inner);
     let (right_rows, right_columns) = right.strides(inner, columns);
@@ -122,7 +192,7 @@ unsafe fn multiply_anywhere(out: *mut f32, scale: f32, left: Factor, right: Fact
             out,
             1,
             columns as isize,
-            true,
+            adds,
             left.values().as_ptr(),
             left_columns,
             left_rows,
@@ -167,10 +237,11 @@ mod tests {
     fn equals_the_plain_sum_from_any_address() {
         let widths = (1..=50).map(|columns| [5, 7, columns]);
         for [rows, inner, columns] in
-            widths.chain([[32, 128, 128], [33, 1, 65], [1, 600, 3], [130, 33, 24], [64, 530, 40]])
+            widths.chain([[32, 128, 128], [128, 32, 128], [33, 1, 65], [1, 600, 3], [130, 33, 24], [64, 530, 40]])
         {
             let sizes = Sizes { rows, inner, columns };
             let (left, right) = (wave(rows * inner, 0.3), wave(inner * columns, 0.7));
+            let (left_by_rows, right_by_rows) = (&left, &right);
             let start = wave(rows * columns, 1.1);
             let expected = plain(&start, -0.5, &left, &right, sizes);
             let (left_t, right_t) = (transposed(&left, rows, inner), transposed(&right, inner, columns));
@@ -181,10 +252,15 @@ mod tests {
                 add_product(&mut out, -0.5, left, right, sizes).unwrap();
                 let mut anywhere = start.clone();
                 // SAFETY: the sizes are those of the slices.
-                unsafe { multiply_anywhere(anywhere.as_mut_ptr(), -0.5, left, right, sizes) };
+                unsafe { multiply_anywhere(anywhere.as_mut_ptr(), true, -0.5, left, right, sizes) };
                 for ((value, other), expected) in out.iter().zip(&anywhere).zip(&expected) {
                     assert!((value - expected).abs() < 2e-5 && (other - expected).abs() < 2e-5, "{sizes:?}");
                 }
+                let mut pushed = vec![7.0];
+                push_product(&mut pushed, left, right, sizes).unwrap();
+                let product = plain(&vec![0.0; rows * columns], 1.0, left_by_rows, right_by_rows, sizes);
+                assert!(pushed[0] == 7.0 && pushed.len() == 1 + rows * columns);
+                assert!(pushed[1..].iter().zip(&product).all(|(a, b)| (a - b).abs() < 2e-5), "{sizes:?}");
                 for shift in 1..9 {
                     let moved = |values: &[f32]| [wave(shift, 1.0), values.to_vec()].concat();
                     let (a, b) = (moved(left.values()), moved(right.values()));
@@ -204,6 +280,13 @@ mod tests {
     fn refuses_slices_of_other_sizes() {
         let sizes = Sizes { rows: 2, inner: 3, columns: 2 };
         let message = add_product(&mut [0.0; 4], 1.0, Factor::Plain(&[0.0; 5]), Factor::Plain(&[0.0; 6]), sizes);
-        assert!(message.unwrap_err().to_string().contains("2 x 3 by 3 x 2 from [4, 5, 6] values"));
+        assert!(message.unwrap_err().to_string().contains("2 x 3 by 3 x 2 from [5, 6] values"));
+        let message = add_product(&mut [0.0; 3], 1.0, Factor::Plain(&[0.0; 6]), Factor::Plain(&[0.0; 6]), sizes);
+        assert!(message.unwrap_err().to_string().contains("2 x 2 values added to 3"));
+        let mut out = vec![1.0];
+        assert!(push_product(&mut out, Factor::Plain(&[0.0; 6]), Factor::Plain(&[0.0; 7]), sizes).is_err());
+        let nothing = Sizes { rows: 1, inner: 0, columns: 2 };
+        push_product(&mut out, Factor::Plain(&[]), Factor::Plain(&[]), nothing).unwrap();
+        assert_eq!(out, [1.0, 0.0, 0.0]);
     }
 }
