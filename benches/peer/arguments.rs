@@ -47,13 +47,7 @@ pub enum Job {
         data_dir: PathBuf,
     },
     /// Validation AUC on MovieLens-1M after equal epochs.
-    Quality {
-        model: Model,
-        #[arg(long)]
-        epochs: usize,
-        #[arg(long)]
-        data_dir: PathBuf,
-    },
+    Quality(QualityArguments),
 }
 
 /// Cloud training on uniform samples.
@@ -72,8 +66,24 @@ pub struct TrainingArguments {
     #[arg(long, default_value_t = 4096)]
     pub held_out: usize,
     /// Leave out the dense rule, which takes long with a large table.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "every_row")]
     pub touched_only: bool,
+    /// Time the dense rule, by which every step moves every table row, in place of the row-sparse one.
+    #[arg(long)]
+    pub every_row: bool,
+}
+
+/// Cloud training on MovieLens-1M.
+#[derive(Debug, Args)]
+pub struct QualityArguments {
+    pub model: Model,
+    #[arg(long)]
+    pub epochs: usize,
+    #[arg(long)]
+    pub data_dir: PathBuf,
+    /// By the dense rule alone, by which every step moves every table row.
+    #[arg(long)]
+    pub every_row: bool,
 }
 
 /// Fine-tuning of synthetic users.

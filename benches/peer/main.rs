@@ -35,6 +35,6 @@ fn main() -> Result<()> {
         Job::Inference { model, candidates } => inference::run(model, candidates, &export),
         Job::Metrics { predictions } => metrics::run(predictions, &export),
         Job::Loading { data_dir } => loading::run(&data_dir, &export),
-        Job::Quality { model, epochs, data_dir } => quality::run(model, epochs, &data_dir, &device, &export),
+        Job::Quality(quality) => quality::run(&quality, &device, &export),
     })
 }

@@ -1,6 +1,6 @@
 //! How well a model ranks after equal epochs.
 
-use crate::{arguments::Model, rounds::serve, sizes};
+use crate::{arguments::QualityArguments, rounds::serve, sizes};
 use anyhow::Result;
 use candle_core::Device;
 use ctr_data::{DatasetConfig, Split};
@@ -11,11 +11,13 @@ use std::path::Path;
 
 const HISTORY_LENGTH: usize = 20;
 
-/// One round is the next seed on MovieLens-1M: `epochs` epochs by the row-sparse rule and by the dense one from the same
-/// weights, whose validation AUC it answers. What the other half needs for the same seed is written before.
-pub fn run(model: Model, epochs: usize, data_dir: &Path, device: &Device, export: &Path) -> Result<()> {
+/// One round is the next seed on MovieLens-1M: `epochs` epochs by the row-sparse rule and by the dense one (`every_row`: by
+/// the dense one alone) from the same weights, whose validation AUC it answers. What the other half needs for the same seed is
+/// written before.
+pub fn run(arguments: &QualityArguments, device: &Device, export: &Path) -> Result<()> {
+    let &QualityArguments { model, epochs, ref data_dir, every_row } = arguments;
     let mut config = DatasetConfig::new("movielens-1m");
-    config.data_dir = Some(data_dir.to_owned());
+    config.data_dir = Some(data_dir.clone());
     config.cache_dir = export.join("cache");
     config.history_length = HISTORY_LENGTH;
     let dataset = ctr_data::load(&config, &|_| {})?;
@@ -49,6 +51,9 @@ pub fn run(model: Model, epochs: usize, data_dir: &Path, device: &Device, export
             let trained = train(&*structure, sizes::name(model), &dataset, &config, seed, device, None, &mut |_| {})?;
             Ok::<_, anyhow::Error>(trained.report.epochs[epochs - 1].validation)
         };
+        if every_row {
+            return Ok(json!({ "auc": auc(EmbeddingUpdate::All)? }));
+        }
         Ok(json!({
             "auc": auc(EmbeddingUpdate::Touched)?,
             "others": { "ctrbench, every row": { "auc": auc(EmbeddingUpdate::All)? } },

@@ -21,9 +21,9 @@ const SEED: u64 = 1;
 const LARGEST_TABLE_OF_DENSE_RULE: u32 = 10_000;
 
 /// One round is one epoch of `steps` batches from the initial weights, with row-sparse Adam, and where the table is small
-/// one by the dense rule.
+/// one by the dense rule; or with that alone.
 pub fn run(arguments: &TrainingArguments, device: &Device, export: &Path) -> Result<()> {
-    let &TrainingArguments { model, vocabulary, steps, batch_size, held_out, touched_only } = arguments;
+    let &TrainingArguments { model, vocabulary, steps, batch_size, held_out, touched_only, every_row } = arguments;
     let history_length = if model == Model::Din { HISTORY_LENGTH } else { 0 };
     let dataset = uniform(vocabulary, steps * batch_size, held_out, history_length);
     let structure = sizes::model(model, &dataset, &[400, 400, 400], &[80, 40])?;
@@ -67,17 +67,21 @@ pub fn run(arguments: &TrainingArguments, device: &Device, export: &Path) -> Res
             json!({ "train_loss": report.train_loss, "held_out_loss": report.validation, "auc": auc }),
         )
     };
-    let touched = judged(EmbeddingUpdate::Touched)?;
+    let (touched, all) =
+        (judged(EmbeddingUpdate::Touched)?, if touched_only { Value::Null } else { judged(EmbeddingUpdate::All)? });
     let ready = json!({
         "rows": steps * batch_size,
         "batch_size": batch_size,
         "learning_rate": TrainingConfig::default().optimizer.learning_rate,
         "flops_per_row": 6 * dense_weights(&structure.parameters(), history_length),
-        "auc": touched["auc"],
+        "auc": if every_row { &all["auc"] } else { &touched["auc"] },
         "touched": touched,
-        "all": if touched_only { Value::Null } else { judged(EmbeddingUpdate::All)? },
+        "all": all,
     });
     serve(ready, || {
+        if every_row {
+            return Ok(json!({ "seconds": seconds(EmbeddingUpdate::All)? }));
+        }
         let mut answer = json!({ "seconds": seconds(EmbeddingUpdate::Touched)? });
         if vocabulary <= LARGEST_TABLE_OF_DENSE_RULE && !touched_only {
             answer["others"] = json!({ "ctrbench, every row": { "seconds": seconds(EmbeddingUpdate::All)? } });

@@ -174,6 +174,31 @@ impl OptimizerConfig {
         })
     }
 
+    /// Updates all rows of a table in place, with zero gradients for those that were not looked up: the dense rule, in which
+    /// their moments decay and L2 pulls at them. `order` is that of the look-ups.
+    ///
+    /// # Errors
+    /// If an id is out of range, shapes do not fit, or the state is missing.
+    pub fn step_all_rows(
+        &self,
+        parameter: &Var,
+        gradients: &RowGradients,
+        order: &RowOrder,
+        state: Option<&Var>,
+        step: &Step,
+    ) -> Result<()> {
+        if !parameter.device().is_cpu() {
+            let grad = gradients.to_dense(order, parameter.dim(0)?)?;
+            return self.step(parameter, &grad, state, &Rows::All, step);
+        }
+        let (_, row_len) = row_shape(parameter)?;
+        let update = self.update(step);
+        let state_len = update.state_per_value() * row_len;
+        self.in_place(parameter, state, |p, state| {
+            gradients.for_all_rows(order, [(p, row_len), (state, state_len)], |[p, state], g| update.apply(p, state, g))
+        })
+    }
+
     /// Runs `work` on the values of a parameter and of its state; the state of SGD is empty.
     fn in_place(
         &self,
@@ -401,7 +426,8 @@ mod tests {
         Ok(())
     }
 
-    /// Enough look-ups for pieces, at known widths and others: what moves is what the dense rule moves, and it moves alike.
+    /// Enough look-ups for pieces, at known widths and others: what moves is what the dense rule moves, and it moves alike. Of
+    /// 1,994 rows half are looked up; the dense rule moves the others too.
     #[test]
     fn many_looked_up_rows_move_as_by_the_dense_rule() -> Result<()> {
         for algorithm in [Algorithm::Sgd, Algorithm::Adam, Algorithm::Adamw, Algorithm::Adagrad] {
@@ -421,6 +447,20 @@ mod tests {
                     config.step(&dense, &grad, dense_state.as_ref(), &Rows::All, &step)?;
                 }
                 assert_eq!(sparse.to_vec2::<f32>()?, dense.to_vec2::<f32>()?, "{algorithm:?} {dim}");
+                let start = Tensor::cat(&[&start, &start], 0)?;
+                let (all, dense) = (Var::from_tensor(&start)?, Var::from_tensor(&start)?);
+                let (state, dense_state) = (config.new_state(&all)?, config.new_state(&dense)?);
+                for number in 1..=2 {
+                    let gradients = crate::row_gradients::tests::example(997, dim)?;
+                    let order = RowOrder::new(&gradients)?;
+                    let step = Step { number, learning_rate: 0.1, l2: 0.01 };
+                    config.step_all_rows(&all, &gradients, &order, state.as_ref(), &step)?;
+                    let grad = gradients.to_dense(&order, 1_994)?;
+                    config.step(&dense, &grad, dense_state.as_ref(), &Rows::All, &step)?;
+                }
+                let (all, dense) = (all.to_vec2::<f32>()?, dense.to_vec2::<f32>()?);
+                assert_eq!(all, dense, "{algorithm:?} {dim}");
+                assert_ne!(all[997..], start.to_vec2::<f32>()?[997..], "{algorithm:?} {dim}");
             }
         }
         Ok(())

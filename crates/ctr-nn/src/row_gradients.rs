@@ -4,7 +4,7 @@ use crate::RowOrder;
 use crate::ops::width::{for_width, width};
 use crate::ops::{self, PADDING_ROW};
 use crate::row_order::{position_of, row_of};
-use crate::row_pieces::{LookedUp, pieces_of};
+use crate::row_pieces::{LookedUp, pieces_of, pieces_of_all_rows};
 use candle_core::{Result, Storage, Tensor, bail};
 use rayon::prelude::*;
 
@@ -155,6 +155,35 @@ impl RowGradients {
         tensors: [(&mut [f32], usize); TENSORS],
         update: impl Fn([&mut [f32]; TENSORS], &[f32]) + Sync,
     ) -> Result<()> {
+        self.with_looked_up(order, tensors, |grads, entries, tensors| {
+            let pieces = if entries.len() * grads.dim < PARALLEL_VALUES { 1 } else { PIECES };
+            let pieces = pieces_of(entries, pieces, tensors);
+            pieces.into_par_iter().for_each(|piece| for_width!(grads.dim, piece.run(&grads, &update)));
+        })
+    }
+
+    /// The same for every row of the table: the gradient of one that was not looked up is zero.
+    pub(crate) fn for_all_rows<const TENSORS: usize>(
+        &self,
+        order: &RowOrder,
+        tensors: [(&mut [f32], usize); TENSORS],
+        update: impl Fn([&mut [f32]; TENSORS], &[f32]) + Sync,
+    ) -> Result<()> {
+        self.with_looked_up(order, tensors, |grads, entries, tensors| {
+            let values = tensors[0].0.len().max(entries.len() * grads.dim);
+            let pieces = if values < PARALLEL_VALUES { 1 } else { PIECES_OF_ALL_ROWS };
+            let pieces = pieces_of_all_rows(entries, pieces, tensors);
+            pieces.into_par_iter().for_each(|piece| for_width!(grads.dim, piece.run_all_rows(&grads, &update)));
+        })
+    }
+
+    /// Calls `work` with the gradients of all look-ups, the entries of their order and the tensors, of fitting sizes.
+    fn with_looked_up<'t, const TENSORS: usize>(
+        &self,
+        order: &RowOrder,
+        tensors: [(&'t mut [f32], usize); TENSORS],
+        work: impl FnOnce(LookedUp, &[u64], [(&'t mut [f32], usize); TENSORS]),
+    ) -> Result<()> {
         order.check(self)?;
         let parts = self.parts.iter().map(|part| part.values.contiguous()).collect::<Result<Vec<_>>>()?;
         let storages: Vec<_> = parts.iter().map(|values| values.storage_and_layout()).collect();
@@ -174,9 +203,7 @@ impl RowGradients {
         {
             bail!("row {} is out of range for a table of {rows} rows", row_of(last));
         }
-        let pieces = if order.entries.len() * grads.dim < PARALLEL_VALUES { 1 } else { PIECES };
-        let pieces = pieces_of(&order.entries, pieces, tensors);
-        pieces.into_par_iter().for_each(|piece| for_width!(grads.dim, piece.run(&grads, &update)));
+        work(grads, &order.entries, tensors);
         Ok(())
     }
 
@@ -202,6 +229,8 @@ fn descend<const WIDTH: usize>(table: &mut [f32], ids: &[u32], values: &[f32], l
 /// Values from which on pieces are summed in parallel, and how many pieces.
 const PARALLEL_VALUES: usize = 1 << 14;
 const PIECES: usize = 8;
+/// Pieces of a table whose rows all move: more, since some have most of the look-ups.
+const PIECES_OF_ALL_ROWS: usize = 32;
 
 #[cfg(test)]
 pub(crate) mod tests {

@@ -33,20 +33,53 @@ pub(crate) struct Piece<'a, const TENSORS: usize> {
     tensors: [(&'a mut [f32], usize); TENSORS],
 }
 
+/// Where a piece ends: the entries before it, and the row of which the next one is.
+struct Border {
+    entries: usize,
+    row: usize,
+}
+
 /// Cuts the entries into about equal pieces at borders between rows, and the tensors at these rows.
 pub(crate) fn pieces_of<'a, const TENSORS: usize>(
     entries: &'a [u64],
     count: usize,
     tensors: [(&'a mut [f32], usize); TENSORS],
 ) -> Vec<Piece<'a, TENSORS>> {
-    let mut pieces = Vec::with_capacity(count);
+    let mut done = 0;
+    let borders = (1..=count).map_while(|piece| {
+        let target = done.max(entries.len() * piece / count);
+        let row = row_of(*entries.get(target)?);
+        done += entries[done..].partition_point(|&entry| row_of(entry) < row);
+        Some(Border { entries: done, row })
+    });
+    cut(entries, borders.collect(), tensors)
+}
+
+/// Cuts the tensors into pieces of about as many rows each, and the entries where they cross into the next piece.
+pub(crate) fn pieces_of_all_rows<'a, const TENSORS: usize>(
+    entries: &'a [u64],
+    count: usize,
+    tensors: [(&'a mut [f32], usize); TENSORS],
+) -> Vec<Piece<'a, TENSORS>> {
+    let rows = tensors[0].0.len() / tensors[0].1.max(1);
+    let borders = (1..count).map(|piece| {
+        let row = rows * piece / count;
+        Border { entries: entries.partition_point(|&entry| row_of(entry) < row), row }
+    });
+    cut(entries, borders.collect(), tensors)
+}
+
+fn cut<'a, const TENSORS: usize>(
+    entries: &'a [u64],
+    borders: Vec<Border>,
+    tensors: [(&'a mut [f32], usize); TENSORS],
+) -> Vec<Piece<'a, TENSORS>> {
+    let mut pieces = Vec::with_capacity(borders.len() + 1);
     let mut rest = Piece { entries, first_row: 0, tensors };
-    for piece in 0..count {
-        let (done, target) = (entries.len() - rest.entries.len(), entries.len() * (piece + 1) / count);
-        let Some(&border) = rest.entries.get(target.saturating_sub(done)) else { break };
-        let end = rest.entries.partition_point(|&entry| row_of(entry) < row_of(border));
-        let (own, behind) = rest.entries.split_at(end);
-        let rows = row_of(border) - rest.first_row;
+    for border in borders {
+        let done = entries.len() - rest.entries.len();
+        let (own, behind) = rest.entries.split_at(border.entries - done);
+        let rows = border.row - rest.first_row;
         let mut tails = Vec::with_capacity(TENSORS);
         let heads = rest.tensors.map(|(values, row_len)| {
             let (head, tail) = values.split_at_mut(rows * row_len);
@@ -56,14 +89,14 @@ pub(crate) fn pieces_of<'a, const TENSORS: usize>(
         pieces.push(Piece { entries: own, first_row: rest.first_row, tensors: heads });
         let mut tails = tails.into_iter();
         let tensors = std::array::from_fn(|_| tails.next().unwrap_or_default());
-        rest = Piece { entries: behind, first_row: row_of(border), tensors };
+        rest = Piece { entries: behind, first_row: border.row, tensors };
     }
     pieces.push(rest);
     pieces
 }
 
 impl<const TENSORS: usize> Piece<'_, TENSORS> {
-    /// Calls `update` once for every row of the piece, with the sum of its gradients.
+    /// Calls `update` once for every row of the piece that was looked up, with the sum of its gradients.
     pub fn run<const WIDTH: usize>(mut self, grads: &LookedUp, update: &impl Fn([&mut [f32]; TENSORS], &[f32])) {
         let dim = width::<WIDTH>(grads.dim);
         let far = self.tensors.iter().any(|(values, _)| prefetch::pays(values));
@@ -71,7 +104,6 @@ impl<const TENSORS: usize> Piece<'_, TENSORS> {
         let mut rest = self.entries;
         while let [entry, ..] = rest {
             let row = row_of(*entry);
-            let count = rest.iter().take_while(|entry| row_of(**entry) == row).count();
             if let Some(&next) = rest.get(ROWS_AHEAD) {
                 let (slice, at) = grads.at(next);
                 prefetch(slice, at, dim);
@@ -81,23 +113,53 @@ impl<const TENSORS: usize> Piece<'_, TENSORS> {
                     }
                 }
             }
-            let (own, behind) = rest.split_at(count);
-            let values = self.tensors.each_mut().map(|(values, len)| {
-                let at = (row - self.first_row) * *len;
-                &mut values[at..at + *len]
-            });
-            match own {
-                [only] => update(values, &grads.row(*only)[..dim]),
-                [first, others @ ..] => {
-                    sum[..dim].copy_from_slice(&grads.row(*first)[..dim]);
-                    for &entry in others {
-                        sum[..dim].iter_mut().zip(&grads.row(entry)[..dim]).for_each(|(sum, grad)| *sum += grad);
-                    }
-                    update(values, &sum[..dim]);
-                }
-                [] => {}
-            }
-            rest = behind;
+            let grad = next_row::<WIDTH>(&mut rest, grads, &mut sum);
+            update(self.row(row), grad);
         }
     }
+
+    /// The same for every row of the piece: the gradient of one that was not looked up is zero.
+    pub fn run_all_rows<const WIDTH: usize>(
+        mut self,
+        grads: &LookedUp,
+        update: &impl Fn([&mut [f32]; TENSORS], &[f32]),
+    ) {
+        let dim = width::<WIDTH>(grads.dim);
+        let (zeros, mut sum) = (vec![0f32; dim], vec![0f32; dim]);
+        let rows = self.tensors[0].0.len() / dim.max(1);
+        let mut rest = self.entries;
+        for row in self.first_row..self.first_row + rows {
+            let is_next = rest.first().is_some_and(|&entry| row_of(entry) == row);
+            let grad = if is_next { next_row::<WIDTH>(&mut rest, grads, &mut sum) } else { &zeros[..dim] };
+            update(self.row(row), grad);
+        }
+    }
+
+    /// The values of a row of the piece.
+    #[inline(always)]
+    fn row(&mut self, row: usize) -> [&mut [f32]; TENSORS] {
+        self.tensors.each_mut().map(|(values, len)| {
+            let at = (row - self.first_row) * *len;
+            &mut values[at..at + *len]
+        })
+    }
+}
+
+/// Takes the entries of the first one's row from `rest`; the sum of their gradients.
+#[inline(always)]
+fn next_row<'a, const WIDTH: usize>(rest: &mut &[u64], grads: &'a LookedUp, sum: &'a mut [f32]) -> &'a [f32] {
+    let dim = width::<WIDTH>(grads.dim);
+    let entries = *rest;
+    let [first, ..] = entries else { return &sum[..0] };
+    let row = row_of(*first);
+    let count = entries.iter().take_while(|entry| row_of(**entry) == row).count();
+    *rest = &entries[count..];
+    if count == 1 {
+        return &grads.row(*first)[..dim];
+    }
+    sum[..dim].copy_from_slice(&grads.row(*first)[..dim]);
+    for &entry in &entries[1..count] {
+        sum[..dim].iter_mut().zip(&grads.row(entry)[..dim]).for_each(|(sum, grad)| *sum += grad);
+    }
+    &sum[..dim]
 }

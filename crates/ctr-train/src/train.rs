@@ -208,10 +208,7 @@ impl Run<'_> {
             let step = step(self.config.l2_embedding);
             match self.config.embedding_update {
                 EmbeddingUpdate::Touched => optimizer.step_rows(parameter, grads, order, state, &step)?,
-                EmbeddingUpdate::All => {
-                    let grad = grads.to_dense(order, parameter.dim(0)?)?;
-                    optimizer.step(parameter, &grad, state, &Rows::All, &step)?;
-                }
+                EmbeddingUpdate::All => optimizer.step_all_rows(parameter, grads, order, state, &step)?,
             }
         }
         self.follow_statistics(gradients.norm_statistics)
