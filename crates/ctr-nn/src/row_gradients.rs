@@ -2,7 +2,7 @@
 
 use crate::RowOrder;
 use crate::ops::width::{for_width, width};
-use crate::ops::{self, PADDING_ROW};
+use crate::ops::{self, PADDING_ROW, prefetch};
 use crate::row_order::{position_of, row_of};
 use crate::row_pieces::{LookedUp, pieces_of, pieces_of_all_rows};
 use candle_core::{Result, Storage, Tensor, bail};
@@ -157,8 +157,10 @@ impl RowGradients {
     ) -> Result<()> {
         self.with_looked_up(order, tensors, |grads, entries, tensors| {
             let pieces = if entries.len() * grads.dim < PARALLEL_VALUES { 1 } else { PIECES };
+            // Of the whole tensors, since a piece of them lies no nearer.
+            let far = tensors.iter().any(|(values, _)| prefetch::pays(values));
             let pieces = pieces_of(entries, pieces, tensors);
-            pieces.into_par_iter().for_each(|piece| for_width!(grads.dim, piece.run(&grads, &update)));
+            pieces.into_par_iter().for_each(|piece| for_width!(grads.dim, piece.run(&grads, far, &update)));
         })
     }
 

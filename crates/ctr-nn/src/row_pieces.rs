@@ -1,6 +1,6 @@
 //! Sorted look-ups in pieces that share no row, so that they are added up in parallel.
 
-use crate::ops::prefetch::{self, ROWS_AHEAD, prefetch};
+use crate::ops::prefetch::{ROWS_AHEAD, prefetch};
 use crate::ops::width::width;
 use crate::row_order::{position_of, row_of};
 
@@ -96,10 +96,15 @@ fn cut<'a, const TENSORS: usize>(
 }
 
 impl<const TENSORS: usize> Piece<'_, TENSORS> {
-    /// Calls `update` once for every row of the piece that was looked up, with the sum of its gradients.
-    pub fn run<const WIDTH: usize>(mut self, grads: &LookedUp, update: &impl Fn([&mut [f32]; TENSORS], &[f32])) {
+    /// Calls `update` once for every row of the piece that was looked up, with the sum of its gradients. Of tensors that are
+    /// `far`, rows are asked for early.
+    pub fn run<const WIDTH: usize>(
+        mut self,
+        grads: &LookedUp,
+        far: bool,
+        update: &impl Fn([&mut [f32]; TENSORS], &[f32]),
+    ) {
         let dim = width::<WIDTH>(grads.dim);
-        let far = self.tensors.iter().any(|(values, _)| prefetch::pays(values));
         let mut sum = vec![0f32; dim];
         let mut rest = self.entries;
         while let [entry, ..] = rest {
