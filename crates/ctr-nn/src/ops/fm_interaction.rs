@@ -154,8 +154,18 @@ fn add_grad<const WIDTH: usize>(total: &mut [f32], v: &[f32], grad: &[f32], fiel
 
 /// `grad * (sum_f v - v)` for every field.
 fn write_grad<const WIDTH: usize>(v: &[f32], grad: &[f32], fields: usize, dim: usize) -> Vec<f32> {
-    let mut out = vec![0f32; v.len()];
-    add_grad::<WIDTH>(&mut out, v, grad, fields, dim);
+    let dim = width::<WIDTH>(dim);
+    let mut sum = vec![0f32; dim];
+    let mut out = Vec::with_capacity(v.len());
+    for (sample, g) in v.chunks_exact(fields * dim).zip(grad) {
+        for start in (0..dim).step_by(LANES) {
+            let lanes = LANES.min(dim - start);
+            sum[start..start + lanes].copy_from_slice(&sum_of_fields(sample, dim, start)[..lanes]);
+        }
+        for row in sample.chunks_exact(dim) {
+            out.extend(sum[..dim].iter().zip(row).map(|(s, v)| g * (s - v)));
+        }
+    }
     out
 }
 
