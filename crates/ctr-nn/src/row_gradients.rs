@@ -187,6 +187,9 @@ impl RowGradients {
         work: impl FnOnce(LookedUp, &[u64], [(&'t mut [f32], usize); TENSORS]),
     ) -> Result<()> {
         order.check(self)?;
+        if self.parts.is_empty() {
+            bail!("gradients of no look-ups");
+        }
         let parts = self.parts.iter().map(|part| part.values.contiguous()).collect::<Result<Vec<_>>>()?;
         let storages: Vec<_> = parts.iter().map(|values| values.storage_and_layout()).collect();
         let slices = storages.iter().map(|(storage, layout)| match &**storage {

@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn equals_the_sum_of_pairwise_products_and_its_gradient() -> Result<()> {
-        for dim in [1, 5, 8, 16, 32] {
+        for dim in [1, 5, 8, 12, 16, 20, 32] {
             equals_pairwise_products(dim)?;
         }
         Ok(())

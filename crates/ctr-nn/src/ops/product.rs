@@ -116,7 +116,7 @@ unsafe fn multiply(out: *mut f32, adds: bool, scale: f32, left: Factor, right: F
     }
     let columns = sizes.columns;
     let split = if columns > TILE && (1..=8).contains(&(columns % TILE)) { columns - LAST_COLUMNS } else { columns };
-    // SAFETY: the caller's; the parts are of the columns that there are.
+    // SAFETY: the caller's; the processor was asked, and the parts are of the columns that there are.
     unsafe {
         multiply_columns(out, adds, scale, left, right, sizes, 0..split);
         if split < columns {
@@ -125,7 +125,11 @@ unsafe fn multiply(out: *mut f32, adds: bool, scale: f32, left: Factor, right: F
     }
 }
 
-/// The same for some of the columns, by `private-gemm-x86`.
+/// The same for some of the columns, by `private-gemm-x86`. Its scratch memory, as large as the third-level cache on each thread, is
+/// only reserved until it is touched.
+///
+/// # Safety
+/// As [`multiply`]; the processor has AVX2 and FMA, and `part` lies within the columns.
 #[cfg(target_arch = "x86_64")]
 unsafe fn multiply_columns(
     out: *mut f32,
@@ -140,7 +144,8 @@ unsafe fn multiply_columns(
     let (left_rows, left_columns) = left.strides(rows, inner);
     let (right_rows, right_columns) = right.strides(inner, columns);
     // It takes its left factor in columns, so it is given `right^T left^T`, which makes `out` by columns, ours by rows.
-    // SAFETY: the caller's; neither indices nor a diagonal are given.
+    // SAFETY: the caller's, processor included; neither indices nor a diagonal are given, and `Accum::Replace` does not read
+    // `out` (version 0.1.22, to which Cargo.toml holds the library for that).
     unsafe {
         gemm(
             DType::F32,
@@ -169,7 +174,16 @@ unsafe fn multiply_columns(
             (&raw const scale).cast(),
             1,
         );
+        clear_upper_halves();
     }
+}
+
+/// Lets SSE code, as the other loops are, run at its speed on Intel's processors: `private-gemm-x86` leaves the upper halves of
+/// the vector registers in use.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx")]
+fn clear_upper_halves() {
+    std::arch::x86_64::_mm256_zeroupper();
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -199,7 +213,7 @@ unsafe fn multiply_anywhere(out: *mut f32, adds: bool, scale: f32, left: Factor,
             right.values().as_ptr(),
             right_columns,
             right_rows,
-            1.0,
+            if adds { 1.0 } else { 0.0 },
             scale,
             false,
             false,
@@ -231,14 +245,21 @@ mod tests {
         out.iter().enumerate().map(|(i, &start)| (f64::from(start) + f64::from(scale) * product(i)) as f32).collect()
     }
 
-    /// Every width up to two tiles of 24, ends of tiles in all directions, and more than one block of depth; by both
-    /// libraries, from any address: a result that depended on the address would not be repeatable.
+    /// Every width up to two tiles of 24, ends of tiles in all directions, and more than one block of depth, of rows and of
+    /// columns (1,100 are more than one for a second-level cache of up to 2 MiB); by both libraries, from any address: a result that depended on the address would not be repeatable.
     #[test]
     fn equals_the_plain_sum_from_any_address() {
         let widths = (1..=50).map(|columns| [5, 7, columns]);
-        for [rows, inner, columns] in
-            widths.chain([[32, 128, 128], [128, 32, 128], [33, 1, 65], [1, 600, 3], [130, 33, 24], [64, 530, 40]])
-        {
+        for [rows, inner, columns] in widths.chain([
+            [32, 128, 128],
+            [128, 32, 128],
+            [1100, 530, 8],
+            [8, 530, 1100],
+            [33, 1, 65],
+            [1, 600, 3],
+            [130, 33, 24],
+            [64, 530, 40],
+        ]) {
             let sizes = Sizes { rows, inner, columns };
             let (left, right) = (wave(rows * inner, 0.3), wave(inner * columns, 0.7));
             let (left_by_rows, right_by_rows) = (&left, &right);
@@ -256,11 +277,16 @@ mod tests {
                 for ((value, other), expected) in out.iter().zip(&anywhere).zip(&expected) {
                     assert!((value - expected).abs() < 2e-5 && (other - expected).abs() < 2e-5, "{sizes:?}");
                 }
+                let mut written = vec![f32::NAN; rows * columns];
+                // SAFETY: the sizes are those of the slices.
+                unsafe { multiply_anywhere(written.as_mut_ptr(), false, 1.0, left, right, sizes) };
                 let mut pushed = vec![7.0];
                 push_product(&mut pushed, left, right, sizes).unwrap();
                 let product = plain(&vec![0.0; rows * columns], 1.0, left_by_rows, right_by_rows, sizes);
                 assert!(pushed[0] == 7.0 && pushed.len() == 1 + rows * columns);
-                assert!(pushed[1..].iter().zip(&product).all(|(a, b)| (a - b).abs() < 2e-5), "{sizes:?}");
+                for values in [&pushed[1..], &written] {
+                    assert!(values.iter().zip(&product).all(|(a, b)| (a - b).abs() < 2e-5), "{sizes:?}");
+                }
                 for shift in 1..9 {
                     let moved = |values: &[f32]| [wave(shift, 1.0), values.to_vec()].concat();
                     let (a, b) = (moved(left.values()), moved(right.values()));
