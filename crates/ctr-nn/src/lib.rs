@@ -24,6 +24,7 @@ mod matmul_precision;
 mod model;
 mod ops;
 mod optimizer;
+mod optimizer_plain;
 mod parameters;
 mod row_gradients;
 mod row_order;

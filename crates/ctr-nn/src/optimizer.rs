@@ -95,7 +95,7 @@ impl OptimizerConfig {
         Ok(())
     }
 
-    fn epsilon(&self) -> f64 {
+    pub(crate) fn epsilon(&self) -> f64 {
         self.epsilon.unwrap_or(if self.algorithm == Algorithm::Adagrad { 1e-10 } else { 1e-8 })
     }
 
@@ -246,72 +246,6 @@ impl OptimizerConfig {
             Algorithm::Adagrad => Update::Adagrad { learning_rate, epsilon, l2 },
         }
     }
-
-    /// [`Self::step`] in plain candle operations, for devices without a fused one.
-    fn step_plain(&self, parameter: &Var, grad: &Tensor, state: Option<&Var>, rows: &Rows, step: &Step) -> Result<()> {
-        // Rows that are not active keep their value.
-        let assign = |old: &Tensor, new: Tensor| -> Result<Tensor> {
-            let Rows::Active(active) = rows else { return Ok(new) };
-            let mut mask = vec![0f32; old.dim(0)?];
-            active.iter().for_each(|&row| mask[row as usize] = 1.0);
-            let mut shape = vec![1; old.rank()];
-            shape[0] = mask.len();
-            let mask = Tensor::from_vec(mask, shape, old.device())?;
-            old + (new - old)?.broadcast_mul(&mask)?
-        };
-        let (new, new_state) = self.rule(parameter, grad, state.map(Var::as_tensor), step)?;
-        if let (Some(state), Some(new)) = (state, new_state) {
-            state.set(&assign(state, new)?)?;
-        }
-        parameter.set(&assign(parameter, new)?)
-    }
-
-    /// [`Self::step_rows`] in plain candle operations.
-    fn step_rows_plain(
-        &self,
-        parameter: &Var,
-        gradients: &RowGradients,
-        order: &RowOrder,
-        state: Option<&Var>,
-        step: &Step,
-    ) -> Result<()> {
-        let (grad, rows) = gradients.summed_plain(order)?;
-        let assign = |all: &Var, old: &Tensor, new: Tensor| all.set(&all.index_add(&rows, &(new - old)?, 0)?);
-        let old = parameter.index_select(&rows, 0)?;
-        let old_state = state.map(|state| state.index_select(&rows, 0)).transpose()?;
-        let (new, new_state) = self.rule(&old, &grad, old_state.as_ref(), step)?;
-        if let (Some(state), Some(old), Some(new)) = (state, old_state, new_state) {
-            assign(state, &old, new)?;
-        }
-        assign(parameter, &old, new)
-    }
-
-    /// New values and new state in plain candle operations.
-    fn rule(&self, p: &Tensor, grad: &Tensor, state: Option<&Tensor>, step: &Step) -> Result<(Tensor, Option<Tensor>)> {
-        let grad = if step.l2 == 0.0 { grad.clone() } else { (grad + (p * step.l2)?)? };
-        let state = || match state {
-            Some(state) => Ok(state),
-            None => bail!("{:?} needs its state", self.algorithm),
-        };
-        Ok(match self.algorithm {
-            Algorithm::Sgd => ((p - (grad * step.learning_rate)?)?, None),
-            Algorithm::Adam | Algorithm::Adamw => {
-                let (m, v) = (state()?.narrow(1, 0, 1)?.squeeze(1)?, state()?.narrow(1, 1, 1)?.squeeze(1)?);
-                let m = ((m * self.beta1)? + (&grad * (1.0 - self.beta1))?)?;
-                let v = ((v * self.beta2)? + (grad.sqr()? * (1.0 - self.beta2))?)?;
-                let new_state = Tensor::stack(&[&m, &v], 1)?;
-                let v_hat = (v / (1.0 - self.beta2.powf(step.number as f64)))?;
-                let step_size = step.learning_rate / (1.0 - self.beta1.powf(step.number as f64));
-                let shift = (m * step_size)?.div(&(v_hat.sqrt()? + self.epsilon())?)?;
-                (((p * (1.0 - step.learning_rate * self.weight_decay))? - shift)?, Some(new_state))
-            }
-            Algorithm::Adagrad => {
-                let sum = (state()? + grad.sqr()?)?;
-                let new = (p - (grad * step.learning_rate)?.div(&(sum.sqrt()? + self.epsilon())?)?)?;
-                (new, Some(sum))
-            }
-        })
-    }
 }
 
 /// Rows and values per row of a parameter.
@@ -438,43 +372,34 @@ mod tests {
         Ok(())
     }
 
-    /// Enough look-ups for pieces, at known widths and others: what moves is what the dense rule moves, and it moves alike. Of
-    /// 1,994 rows half are looked up; the dense rule moves the others too.
+    /// Enough look-ups for pieces, at known widths and others. Where every row is looked up, and by the rule for all rows also
+    /// where only half of 1,994 are, what moves is what the dense rule moves, and it moves alike.
     #[test]
     fn many_looked_up_rows_move_as_by_the_dense_rule() -> Result<()> {
+        let rules = [(OptimizerConfig::step_rows as StepOfTable, 997), (OptimizerConfig::step_all_rows, 1_994)];
         for algorithm in [Algorithm::Sgd, Algorithm::Adam, Algorithm::Adamw, Algorithm::Adagrad] {
-            for dim in [1, 3, 8, 16, 32] {
+            for (dim, (rule, rows)) in [1, 3, 8, 16, 32].into_iter().flat_map(|dim| rules.map(|rule| (dim, rule))) {
                 let config = OptimizerConfig::new(algorithm, 0.1);
                 let start =
-                    (Tensor::arange(0f32, (997 * dim) as f32, &Device::Cpu)? * 0.1)?.sin()?.reshape((997, dim))?;
-                let (sparse, dense) = (Var::from_tensor(&start)?, Var::from_tensor(&start)?);
-                let (state, dense_state) = (config.new_state(&sparse)?, config.new_state(&dense)?);
+                    (Tensor::arange(0f32, (rows * dim) as f32, &Device::Cpu)? * 0.1)?.sin()?.reshape((rows, dim))?;
+                let (table, dense) = (Var::from_tensor(&start)?, Var::from_tensor(&start)?);
+                let (state, dense_state) = (config.new_state(&table)?, config.new_state(&dense)?);
                 for number in 1..=2 {
-                    // Every row of a table of 997 is looked up.
+                    // Of the first 997 rows every one is looked up.
                     let gradients = crate::row_gradients::tests::example(997, dim)?;
                     let order = RowOrder::new(&gradients)?;
                     let step = Step { number, learning_rate: 0.1, l2: 0.01 };
-                    config.step_rows(&sparse, &gradients, &order, state.as_ref(), &step)?;
-                    let grad = gradients.to_dense(&order, 997)?;
+                    rule(&config, &table, &gradients, &order, state.as_ref(), &step)?;
+                    let grad = gradients.to_dense(&order, rows)?;
                     config.step(&dense, &grad, dense_state.as_ref(), &Rows::All, &step)?;
                 }
-                assert_eq!(sparse.to_vec2::<f32>()?, dense.to_vec2::<f32>()?, "{algorithm:?} {dim}");
-                let start = Tensor::cat(&[&start, &start], 0)?;
-                let (all, dense) = (Var::from_tensor(&start)?, Var::from_tensor(&start)?);
-                let (state, dense_state) = (config.new_state(&all)?, config.new_state(&dense)?);
-                for number in 1..=2 {
-                    let gradients = crate::row_gradients::tests::example(997, dim)?;
-                    let order = RowOrder::new(&gradients)?;
-                    let step = Step { number, learning_rate: 0.1, l2: 0.01 };
-                    config.step_all_rows(&all, &gradients, &order, state.as_ref(), &step)?;
-                    let grad = gradients.to_dense(&order, 1_994)?;
-                    config.step(&dense, &grad, dense_state.as_ref(), &Rows::All, &step)?;
-                }
-                let (all, dense) = (all.to_vec2::<f32>()?, dense.to_vec2::<f32>()?);
-                assert_eq!(all, dense, "{algorithm:?} {dim}");
-                assert_ne!(all[997..], start.to_vec2::<f32>()?[997..], "{algorithm:?} {dim}");
+                let table = table.to_vec2::<f32>()?;
+                assert_eq!(table, dense.to_vec2::<f32>()?, "{algorithm:?} {dim} {rows}");
+                assert_ne!(table[rows - 997..], start.to_vec2::<f32>()?[rows - 997..], "{algorithm:?} {dim} {rows}");
             }
         }
         Ok(())
     }
+
+    type StepOfTable = fn(&OptimizerConfig, &Var, &RowGradients, &RowOrder, Option<&Var>, &Step) -> Result<()>;
 }
