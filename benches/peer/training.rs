@@ -67,8 +67,8 @@ pub fn run(arguments: &TrainingArguments, device: &Device, export: &Path) -> Res
             json!({ "train_loss": report.train_loss, "held_out_loss": report.validation, "auc": auc }),
         )
     };
-    let (touched, all) =
-        (judged(EmbeddingUpdate::Touched)?, if touched_only { Value::Null } else { judged(EmbeddingUpdate::All)? });
+    let touched = if every_row { Value::Null } else { judged(EmbeddingUpdate::Touched)? };
+    let all = if touched_only { Value::Null } else { judged(EmbeddingUpdate::All)? };
     let ready = json!({
         "rows": steps * batch_size,
         "batch_size": batch_size,

@@ -85,6 +85,9 @@ fn assert_close(what: &str, actual: &[f32], expected: &Value, float32_error: f64
         .collect();
     assert_eq!(actual.len(), expected.len(), "{what}");
     let largest = expected.iter().fold(0f64, |largest, value| largest.max(value.abs()));
+    // A gradient that cancelled to less than these digits would say nothing.
+    let digits_left = largest < 1e-14 || float32_error <= 128.0 * f64::from(f32::EPSILON) * largest;
+    assert!(digits_left, "{what}: PyTorch's float32 is {float32_error:e} off, of {largest:e}");
     let rounding = (16.0 * f64::from(f32::EPSILON) * largest).max(float32_error);
     for (i, (a, e)) in actual.iter().zip(&expected).enumerate() {
         let tolerance = if largest < 1e-14 { 1e-7 } else { 1e-5 * e.abs() + rounding };

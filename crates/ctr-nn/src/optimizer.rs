@@ -112,15 +112,23 @@ impl OptimizerConfig {
             Algorithm::Adam | Algorithm::Adamw => [&[*rows, 2], row_shape].concat(),
             Algorithm::Adagrad => parameter.dims().to_vec(),
         };
-        let state = Var::zeros(shape, parameter.dtype(), parameter.device())?;
-        if parameter.device().is_cpu() {
-            // Memory of zeros is found by the system when it is first touched, which would be within the first steps' time.
-            ops::in_place(&state, |values| {
+        Var::zeros(shape, parameter.dtype(), parameter.device()).map(Some)
+    }
+
+    /// The same, its memory written: on the CPU the system finds memory of zeros when it is first touched, which for a large
+    /// table would be within the time of the first steps.
+    ///
+    /// # Errors
+    /// If the memory cannot be had.
+    pub fn new_touched_state(&self, parameter: &Tensor) -> Result<Option<Var>> {
+        let state = self.new_state(parameter)?;
+        if let Some(state) = state.as_ref().filter(|state| state.device().is_cpu()) {
+            ops::in_place(state, |values| {
                 values.par_chunks_mut(TOUCHED_AT_ONCE).for_each(|part| part.fill(0.0));
                 Ok(())
             })?;
         }
-        Ok(Some(state))
+        Ok(state)
     }
 
     /// Updates `parameter` in place; `grad` has its shape.
@@ -153,7 +161,7 @@ impl OptimizerConfig {
         self.in_place(parameter, state, |p, state| {
             rows.for_each(count, |row| {
                 let (of_row, of_state) = (row * row_len..(row + 1) * row_len, row * state_len..(row + 1) * state_len);
-                update.apply(&mut p[of_row.clone()], &mut state[of_state], &g[of_row]);
+                update.apply_in_parallel(&mut p[of_row.clone()], &mut state[of_state], &g[of_row]);
             })
         })
     }
@@ -182,7 +190,7 @@ impl OptimizerConfig {
         let update = self.update(step);
         let state_len = update.state_per_value() * row_len;
         self.in_place(parameter, state, |p, state| {
-            gradients.for_each_row(order, [(p, row_len), (state, state_len)], |[p, state], g| update.apply(p, state, g))
+            gradients.for_each_row(order, [(p, row_len), (state, state_len)], &update)
         })
     }
 
@@ -207,7 +215,7 @@ impl OptimizerConfig {
         let update = self.update(step);
         let state_len = update.state_per_value() * row_len;
         self.in_place(parameter, state, |p, state| {
-            gradients.for_all_rows(order, [(p, row_len), (state, state_len)], |[p, state], g| update.apply(p, state, g))
+            gradients.for_all_rows(order, [(p, row_len), (state, state_len)], &update)
         })
     }
 

@@ -4,8 +4,9 @@ use crate::RowOrder;
 use crate::ops::width::{for_width, width};
 use crate::ops::{self, PADDING_ROW, prefetch};
 use crate::row_order::{position_of, row_of};
-use crate::row_pieces::{LookedUp, pieces_of, pieces_of_all_rows};
+use crate::row_pieces::{LookedUp, RowUpdate, WriteSum, pieces_of, pieces_of_all_rows};
 use candle_core::{Result, Storage, Tensor, bail};
+use multiversion::multiversion;
 use rayon::prelude::*;
 
 /// What the backward says about one table: a gradient row for every look-up.
@@ -55,7 +56,7 @@ impl RowGradients {
             return Tensor::zeros((rows, dim), sums.dtype(), device)?.index_add(&touched, &sums, 0);
         }
         let mut table = vec![0f32; rows * dim];
-        self.for_each_row(order, [(&mut table, dim)], |[sum], grad| sum.copy_from_slice(grad))?;
+        self.for_each_row(order, [(&mut table, dim)], &WriteSum)?;
         Tensor::from_vec(table, (rows, dim), device)
     }
 
@@ -112,9 +113,7 @@ impl RowGradients {
             };
             let ids = ops::u32_slice("row gradients", ids, ids_layout)?;
             let values = ops::f32_slice("row gradients", values, layout)?;
-            if let Some(id) = ids.iter().find(|id| **id as usize >= rows && **id != PADDING_ROW) {
-                bail!("row {id} is out of range for a table of {rows} rows");
-            }
+            ops::check_ids("row gradients", ids, rows)?;
             ops::in_place(table, |table| {
                 for_width!(dim, descend(table, ids, values, learning_rate as f32, dim));
                 Ok(())
@@ -144,7 +143,7 @@ impl RowGradients {
         Ok((sums.narrow(0, 0, count)?.contiguous()?, Tensor::from_vec(touched, count, device)?))
     }
 
-    /// Calls `update(values, gradient)` once for every row that was looked up; `values` are the row's values in each of
+    /// Applies `update` once to every row that was looked up, with the row's values in each of
     /// `tensors`, which come with their number of values per row. On the CPU only.
     ///
     /// The look-ups of a row are added in the order in which they were pushed. Pieces of the order share no row and run in
@@ -153,14 +152,14 @@ impl RowGradients {
         &self,
         order: &RowOrder,
         tensors: [(&mut [f32], usize); TENSORS],
-        update: impl Fn([&mut [f32]; TENSORS], &[f32]) + Sync,
+        update: &impl RowUpdate<TENSORS>,
     ) -> Result<()> {
         self.with_looked_up(order, tensors, |grads, entries, tensors| {
             let pieces = if entries.len() * grads.dim < PARALLEL_VALUES { 1 } else { PIECES };
             // Of the whole tensors, since a piece of them lies no nearer.
             let far = tensors.iter().any(|(values, _)| prefetch::pays(values));
             let pieces = pieces_of(entries, pieces, tensors);
-            pieces.into_par_iter().for_each(|piece| for_width!(grads.dim, piece.run(&grads, far, &update)));
+            pieces.into_par_iter().for_each(|piece| for_width!(grads.dim, piece.run(&grads, far, update)));
         })
     }
 
@@ -169,13 +168,13 @@ impl RowGradients {
         &self,
         order: &RowOrder,
         tensors: [(&mut [f32], usize); TENSORS],
-        update: impl Fn([&mut [f32]; TENSORS], &[f32]) + Sync,
+        update: &impl RowUpdate<TENSORS>,
     ) -> Result<()> {
         self.with_looked_up(order, tensors, |grads, entries, tensors| {
             let values = tensors[0].0.len().max(entries.len() * grads.dim);
             let pieces = if values < PARALLEL_VALUES { 1 } else { PIECES_OF_ALL_ROWS };
             let pieces = pieces_of_all_rows(entries, pieces, tensors);
-            pieces.into_par_iter().for_each(|piece| for_width!(grads.dim, piece.run_all_rows(&grads, &update)));
+            pieces.into_par_iter().for_each(|piece| for_width!(grads.dim, piece.run_all_rows(&grads, update)));
         })
     }
 
@@ -223,11 +222,17 @@ impl RowGradients {
     }
 }
 
+#[multiversion(targets("x86_64+avx2"))]
 fn descend<const WIDTH: usize>(table: &mut [f32], ids: &[u32], values: &[f32], learning_rate: f32, dim: usize) {
     let dim = width::<WIDTH>(dim);
-    for (&id, values) in ids.iter().zip(values.chunks_exact(dim)).filter(|(id, _)| **id != PADDING_ROW) {
+    for (&id, values) in ids.iter().zip(values.chunks_exact(dim)) {
+        if id == PADDING_ROW {
+            continue;
+        }
         let row = &mut table[id as usize * dim..][..dim];
-        row.iter_mut().zip(values).for_each(|(value, grad)| *value -= learning_rate * grad);
+        for (value, grad) in row.iter_mut().zip(values) {
+            *value -= learning_rate * grad;
+        }
     }
 }
 
@@ -309,7 +314,7 @@ pub(crate) mod tests {
         assert!(message.contains("row 9 is out of range for a table of 9 rows"), "{message}");
         let message = other.to_dense(&order, 10).unwrap_err().to_string();
         assert!(message.contains("the order of other look-ups"), "{message}");
-        let message = gradients.for_each_row(&order, [(&mut [0.0; 40], 4)], |_, _| {}).unwrap_err().to_string();
+        let message = gradients.for_each_row(&order, [(&mut [0.0; 40], 4)], &WriteSum).unwrap_err().to_string();
         assert!(message.contains("do not fit"), "{message}");
         Ok(())
     }

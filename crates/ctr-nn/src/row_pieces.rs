@@ -1,8 +1,12 @@
 //! Sorted look-ups in pieces that share no row, so that they are added up in parallel.
 
-use crate::ops::prefetch::{ROWS_AHEAD, prefetch};
-use crate::ops::width::width;
+use crate::ops::{
+    Update,
+    prefetch::{ROWS_AHEAD, prefetch},
+    width::width,
+};
 use crate::row_order::{position_of, row_of};
+use multiversion::multiversion;
 
 /// The gradients of all look-ups by position.
 pub(crate) struct LookedUp<'a> {
@@ -95,49 +99,83 @@ fn cut<'a, const TENSORS: usize>(
     pieces
 }
 
-impl<const TENSORS: usize> Piece<'_, TENSORS> {
-    /// Calls `update` once for every row of the piece that was looked up, with the sum of its gradients. Of tensors that are
-    /// `far`, rows are asked for early.
-    pub fn run<const WIDTH: usize>(
-        mut self,
-        grads: &LookedUp,
-        far: bool,
-        update: &impl Fn([&mut [f32]; TENSORS], &[f32]),
-    ) {
-        let dim = width::<WIDTH>(grads.dim);
-        let mut sum = vec![0f32; dim];
-        let mut rest = self.entries;
-        while let [entry, ..] = rest {
-            let row = row_of(*entry);
-            if let Some(&next) = rest.get(ROWS_AHEAD) {
-                let (slice, at) = grads.at(next);
-                prefetch(slice, at, dim);
-                if far {
-                    for (values, len) in &self.tensors {
-                        prefetch(values, (row_of(next) - self.first_row) * len, *len);
-                    }
+/// What becomes of a row.
+pub(crate) trait RowUpdate<const TENSORS: usize>: Sync {
+    /// Changes the row's values in each tensor by the sum of its gradients.
+    fn apply_to_row(&self, values: [&mut [f32]; TENSORS], grad: &[f32]);
+}
+
+/// A step of an optimizer on values and their state.
+impl RowUpdate<2> for Update {
+    #[inline(always)]
+    fn apply_to_row(&self, [values, state]: [&mut [f32]; 2], grad: &[f32]) {
+        self.apply(values, state, grad);
+    }
+}
+
+/// Writes the sum of a row's gradients down.
+pub(crate) struct WriteSum;
+
+impl RowUpdate<1> for WriteSum {
+    #[inline(always)]
+    fn apply_to_row(&self, [sum]: [&mut [f32]; 1], grad: &[f32]) {
+        sum.copy_from_slice(grad);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn run<const WIDTH: usize, const TENSORS: usize>(
+    mut piece: Piece<TENSORS>,
+    grads: &LookedUp,
+    far: bool,
+    update: &impl RowUpdate<TENSORS>,
+) {
+    let dim = width::<WIDTH>(grads.dim);
+    let mut sum = vec![0f32; dim];
+    let mut rest = piece.entries;
+    while let [entry, ..] = *rest {
+        if let Some(&next) = rest.get(ROWS_AHEAD) {
+            let (slice, at) = grads.at(next);
+            prefetch(slice, at, dim);
+            if far {
+                for (values, len) in &piece.tensors {
+                    prefetch(values, (row_of(next) - piece.first_row) * len, *len);
                 }
             }
-            let grad = next_row::<WIDTH>(&mut rest, grads, &mut sum);
-            update(self.row(row), grad);
         }
+        let grad = next_row::<WIDTH>(entry, &mut rest, grads, &mut sum);
+        update.apply_to_row(piece.row(row_of(entry)), grad);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn run_all_rows<const WIDTH: usize, const TENSORS: usize>(
+    mut piece: Piece<TENSORS>,
+    grads: &LookedUp,
+    update: &impl RowUpdate<TENSORS>,
+) {
+    let dim = width::<WIDTH>(grads.dim);
+    let (zeros, mut sum) = (vec![0f32; dim], vec![0f32; dim]);
+    let rows = piece.tensors[0].0.len() / dim.max(1);
+    let mut rest = piece.entries;
+    for row in piece.first_row..piece.first_row + rows {
+        let grad = match *rest {
+            [entry, ..] if row_of(entry) == row => next_row::<WIDTH>(entry, &mut rest, grads, &mut sum),
+            _ => &zeros[..dim],
+        };
+        update.apply_to_row(piece.row(row), grad);
+    }
+}
+
+impl<const TENSORS: usize> Piece<'_, TENSORS> {
+    /// Updates every row of the piece that was looked up, once. Of tensors that are `far`, rows are asked for early.
+    pub fn run<const WIDTH: usize>(self, grads: &LookedUp, far: bool, update: &impl RowUpdate<TENSORS>) {
+        run::<WIDTH, TENSORS>(self, grads, far, update);
     }
 
     /// The same for every row of the piece: the gradient of one that was not looked up is zero.
-    pub fn run_all_rows<const WIDTH: usize>(
-        mut self,
-        grads: &LookedUp,
-        update: &impl Fn([&mut [f32]; TENSORS], &[f32]),
-    ) {
-        let dim = width::<WIDTH>(grads.dim);
-        let (zeros, mut sum) = (vec![0f32; dim], vec![0f32; dim]);
-        let rows = self.tensors[0].0.len() / dim.max(1);
-        let mut rest = self.entries;
-        for row in self.first_row..self.first_row + rows {
-            let is_next = rest.first().is_some_and(|&entry| row_of(entry) == row);
-            let grad = if is_next { next_row::<WIDTH>(&mut rest, grads, &mut sum) } else { &zeros[..dim] };
-            update(self.row(row), grad);
-        }
+    pub fn run_all_rows<const WIDTH: usize>(self, grads: &LookedUp, update: &impl RowUpdate<TENSORS>) {
+        run_all_rows::<WIDTH, TENSORS>(self, grads, update);
     }
 
     /// The values of a row of the piece.
@@ -150,20 +188,23 @@ impl<const TENSORS: usize> Piece<'_, TENSORS> {
     }
 }
 
-/// Takes the entries of the first one's row from `rest`; the sum of their gradients.
+/// Takes the entries of the row of `first`, which is the first of `rest`; the sum of their gradients.
 #[inline(always)]
-fn next_row<'a, const WIDTH: usize>(rest: &mut &[u64], grads: &'a LookedUp, sum: &'a mut [f32]) -> &'a [f32] {
+fn next_row<'a, const WIDTH: usize>(
+    first: u64,
+    rest: &mut &[u64],
+    grads: &'a LookedUp,
+    sum: &'a mut [f32],
+) -> &'a [f32] {
     let dim = width::<WIDTH>(grads.dim);
-    let entries = *rest;
-    let [first, ..] = entries else { return &sum[..0] };
-    let row = row_of(*first);
-    let count = entries.iter().take_while(|entry| row_of(**entry) == row).count();
-    *rest = &entries[count..];
-    if count == 1 {
-        return &grads.row(*first)[..dim];
+    let others = &rest[1..];
+    let count = others.iter().take_while(|entry| row_of(**entry) == row_of(first)).count();
+    *rest = &others[count..];
+    if count == 0 {
+        return &grads.row(first)[..dim];
     }
-    sum[..dim].copy_from_slice(&grads.row(*first)[..dim]);
-    for &entry in &entries[1..count] {
+    sum[..dim].copy_from_slice(&grads.row(first)[..dim]);
+    for &entry in &others[..count] {
         sum[..dim].iter_mut().zip(&grads.row(entry)[..dim]).for_each(|(sum, grad)| *sum += grad);
     }
     &sum[..dim]

@@ -98,7 +98,7 @@ pub fn train(
         config,
     };
     for spec in run.parameters.specs().iter().filter(|spec| spec.kind != Kind::Buffer) {
-        if let Some(state) = config.optimizer.new_state(run.parameters.get(&spec.name)?)? {
+        if let Some(state) = config.optimizer.new_touched_state(run.parameters.get(&spec.name)?)? {
             run.optimizer.insert(spec.name.clone(), state);
         }
     }

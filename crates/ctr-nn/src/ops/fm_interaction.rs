@@ -5,6 +5,7 @@ use super::{f32_slice, f32_slice_mut};
 #[cfg(feature = "cuda")]
 use crate::cuda;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp3, Layout, Result, Shape, Tensor, bail};
+use multiversion::multiversion;
 
 /// `1/2 * sum_d ((sum_f v)^2 - sum_f v^2)` of embeddings `[R, B, F, D]`: the sum of all pairwise dot products of
 /// fields, `[R, B]`, in time linear in `F`.
@@ -118,53 +119,61 @@ fn sum_of_fields(sample: &[f32], dim: usize, start: usize) -> [f32; LANES] {
 }
 
 /// The pairwise term of every sample.
+#[multiversion(targets("x86_64+avx2"))]
 fn pairs<const WIDTH: usize>(v: &[f32], fields: usize, dim: usize) -> Vec<f32> {
     let dim = width::<WIDTH>(dim);
-    let of_sample = |sample: &[f32]| {
-        let mut terms = [0f32; LANES];
-        for start in (0..dim).step_by(LANES) {
-            let sum = sum_of_fields(sample, dim, start);
-            let mut squares = [0f32; LANES];
-            for row in sample.chunks_exact(dim) {
-                each_lane(row, start, |lane, v| squares[lane] += v * v);
-            }
-            for ((term, sum), squares) in terms.iter_mut().zip(sum).zip(squares) {
-                *term += sum * sum - squares;
-            }
+    let mut terms = Vec::with_capacity(v.len() / (fields * dim));
+    for sample in v.chunks_exact(fields * dim) {
+        terms.push(pairs_of_sample(sample, dim));
+    }
+    terms
+}
+
+#[inline(always)]
+fn pairs_of_sample(sample: &[f32], dim: usize) -> f32 {
+    let mut terms = [0f32; LANES];
+    for start in (0..dim).step_by(LANES) {
+        let sum = sum_of_fields(sample, dim, start);
+        let mut squares = [0f32; LANES];
+        for row in sample.chunks_exact(dim) {
+            each_lane(row, start, |lane, v| squares[lane] += v * v);
         }
-        0.5 * terms.iter().sum::<f32>()
-    };
-    v.chunks_exact(fields * dim).map(of_sample).collect()
+        for ((term, sum), squares) in terms.iter_mut().zip(sum).zip(squares) {
+            *term += sum * sum - squares;
+        }
+    }
+    0.5 * terms.iter().sum::<f32>()
 }
 
 /// Adds `grad * (sum_f v - v)` to `total` for every field.
+#[multiversion(targets("x86_64+avx2"))]
 fn add_grad<const WIDTH: usize>(total: &mut [f32], v: &[f32], grad: &[f32], fields: usize, dim: usize) {
     let dim = width::<WIDTH>(dim);
     let samples = total.chunks_exact_mut(fields * dim).zip(v.chunks_exact(fields * dim));
-    for ((total, sample), g) in samples.zip(grad) {
-        for start in (0..dim).step_by(LANES) {
-            let sum = sum_of_fields(sample, dim, start);
-            for (total, row) in total.chunks_exact_mut(dim).zip(sample.chunks_exact(dim)) {
-                let total = &mut total[start..];
-                each_lane(row, start, |lane, v| total[lane] += g * (sum[lane] - v));
-            }
+    for ((total, sample), &grad) in samples.zip(grad) {
+        add_grad_of_sample(total, sample, grad, dim);
+    }
+}
+
+#[inline(always)]
+fn add_grad_of_sample(total: &mut [f32], sample: &[f32], grad: f32, dim: usize) {
+    for start in (0..dim).step_by(LANES) {
+        let sum = sum_of_fields(sample, dim, start);
+        for (total, row) in total.chunks_exact_mut(dim).zip(sample.chunks_exact(dim)) {
+            let total = &mut total[start..];
+            each_lane(row, start, |lane, v| total[lane] += grad * (sum[lane] - v));
         }
     }
 }
 
 /// `grad * (sum_f v - v)` for every field.
+#[multiversion(targets("x86_64+avx2"))]
 fn write_grad<const WIDTH: usize>(v: &[f32], grad: &[f32], fields: usize, dim: usize) -> Vec<f32> {
     let dim = width::<WIDTH>(dim);
-    let mut sum = vec![0f32; dim];
-    let mut out = Vec::with_capacity(v.len());
-    for (sample, g) in v.chunks_exact(fields * dim).zip(grad) {
-        for start in (0..dim).step_by(LANES) {
-            let lanes = LANES.min(dim - start);
-            sum[start..start + lanes].copy_from_slice(&sum_of_fields(sample, dim, start)[..lanes]);
-        }
-        for row in sample.chunks_exact(dim) {
-            out.extend(sum[..dim].iter().zip(row).map(|(s, v)| g * (s - v)));
-        }
+    let mut out = vec![0.0; v.len()];
+    let samples = out.chunks_exact_mut(fields * dim).zip(v.chunks_exact(fields * dim));
+    for ((out, sample), &grad) in samples.zip(grad) {
+        add_grad_of_sample(out, sample, grad, dim);
     }
     out
 }

@@ -7,6 +7,7 @@ use super::{f32_slice, u32_slice, width::for_width};
 #[cfg(feature = "cuda")]
 use crate::cuda;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, Var, bail};
+use multiversion::multiversion;
 
 /// An id that stands for no row: it reads zeros and passes no gradient on.
 pub const PADDING_ROW: u32 = u32::MAX;
@@ -56,11 +57,14 @@ fn gather<const WIDTH: usize>(table: &[f32], ids: &[u32], dim: usize) -> Vec<f32
     };
     if WIDTH > 0 {
         let (rows, _) = table.as_chunks::<WIDTH>();
-        let row = |(i, &id): (usize, &u32)| {
+        let mut values = vec![[0.0; WIDTH]; ids.len()];
+        for (i, (&id, value)) in ids.iter().zip(&mut values).enumerate() {
             soon(i);
-            rows.get(id as usize).copied().unwrap_or([0.0; WIDTH])
-        };
-        return ids.iter().enumerate().map(row).collect::<Vec<[f32; WIDTH]>>().into_flattened();
+            if let Some(row) = rows.get(id as usize) {
+                *value = *row;
+            }
+        }
+        return values.into_flattened();
     }
     let mut values = Vec::with_capacity(ids.len() * dim);
     for (i, &id) in ids.iter().enumerate() {
@@ -71,6 +75,28 @@ fn gather<const WIDTH: usize>(table: &[f32], ids: &[u32], dim: usize) -> Vec<f32
         }
     }
     values
+}
+
+/// # Errors
+/// If an id is neither of a table of `rows` rows nor [`PADDING_ROW`].
+pub(crate) fn check_ids(name: &str, ids: &[u32], rows: usize) -> Result<()> {
+    let beyond = |id: u32| id as usize >= rows && id != PADDING_ROW;
+    // All of them, which takes less time than to stop at the first.
+    if any_beyond(ids, u32::try_from(rows).unwrap_or(PADDING_ROW))
+        && let Some(id) = ids.iter().find(|id| beyond(**id))
+    {
+        bail!("{name}: row {id} is out of range for a table of {rows} rows");
+    }
+    Ok(())
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn any_beyond(ids: &[u32], rows: u32) -> bool {
+    let mut any = false;
+    for &id in ids {
+        any |= id >= rows && id != PADDING_ROW;
+    }
+    any
 }
 
 struct GatherRows;
@@ -90,9 +116,7 @@ impl CustomOp2 for GatherRows {
         let (rows, dim) = table_layout.shape().dims2()?;
         let table = f32_slice(self.name(), table, table_layout)?;
         let ids = u32_slice(self.name(), ids, ids_layout)?;
-        if let Some(id) = ids.iter().find(|id| **id as usize >= rows && **id != PADDING_ROW) {
-            bail!("gather_rows: id {id} is out of range for a table of {rows} rows");
-        }
+        check_ids("gather_rows", ids, rows)?;
         let values = for_width!(dim, gather(table, ids, dim));
         Ok((CpuStorage::F32(values), Shape::from((ids.len(), dim))))
     }
@@ -256,7 +280,7 @@ mod tests {
         let table = Tensor::zeros((2, 3), DType::F32, &Device::Cpu)?;
         let ids = Tensor::new(&[2u32], &Device::Cpu)?;
         let message = gather_rows(&table, &ids).unwrap_err().to_string();
-        assert!(message.contains("id 2 is out of range"), "{message}");
+        assert!(message.contains("row 2 is out of range"), "{message}");
         Ok(())
     }
 }

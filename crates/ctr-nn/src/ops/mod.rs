@@ -37,7 +37,7 @@ pub(crate) use dice::dice;
 pub(crate) use field_means::{field_means, field_means_grad};
 pub use fm_interaction::{add_fm_interaction_grad, fm_interaction, fm_interaction_grad};
 pub use gather_rows::{PADDING_ROW, gather_rows_as_variable, repeat_as_variable};
-pub(crate) use gather_rows::{gather_rows, scatter_add_rows};
+pub(crate) use gather_rows::{check_ids, gather_rows, scatter_add_rows};
 pub(crate) use in_place::in_place;
 pub(crate) use input_gradient::{input_gradient, weight_gradient};
 pub use interact_keys::interact_keys;

@@ -7,6 +7,9 @@ use candle_core::{Result, bail};
 #[cfg(target_arch = "x86_64")]
 use std::{ops::Range, sync::LazyLock};
 
+#[cfg(not(target_arch = "x86_64"))]
+use self::multiply_anywhere as multiply;
+
 /// A factor of a product, by rows.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Factor<'a> {
@@ -185,9 +188,6 @@ unsafe fn multiply_columns(
 fn clear_upper_halves() {
     std::arch::x86_64::_mm256_zeroupper();
 }
-
-#[cfg(not(target_arch = "x86_64"))]
-use multiply_anywhere as multiply;
 
 /// `out = left right`, or `out += scale * left right` if `adds`, by `gemm`.
 ///

@@ -1,6 +1,7 @@
 //! The sum of one number per field.
 
-use candle_core::{Result, Tensor};
+use super::f32_slice;
+use candle_core::{Result, Storage, Tensor};
 
 /// `[R, B, F, 1]` to `[R, B]`.
 ///
@@ -24,5 +25,17 @@ pub(crate) fn repeat_fields(grad: &Tensor, fields: usize) -> Result<Tensor> {
         return crate::cuda::repeat_fields(&grad.contiguous()?, fields);
     }
     let (replicas, batch) = grad.dims2()?;
-    grad.unsqueeze(2)?.unsqueeze(3)?.broadcast_as((replicas, batch, fields, 1))?.contiguous()
+    let shape = (replicas, batch, fields, 1);
+    let grad = grad.contiguous()?;
+    let (storage, layout) = grad.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else {
+        return grad.unsqueeze(2)?.unsqueeze(3)?.broadcast_as(shape)?.contiguous();
+    };
+    // candle's copy of a broadcast tensor takes its values one by one.
+    let mut repeated = vec![0.0; replicas * batch * fields];
+    for (repeated, &grad) in repeated.chunks_exact_mut(fields.max(1)).zip(f32_slice("repeat_fields", storage, layout)?)
+    {
+        repeated.fill(grad);
+    }
+    Tensor::from_vec(repeated, shape, grad.device())
 }

@@ -2,6 +2,10 @@
 //!
 //! A row of 16 values is two or four vector registers; a loop that learns the width when it runs pays more for itself than
 //! for the values. So kernels take `const WIDTH: usize` beside the width, and the usual widths get a kernel each.
+//!
+//! Kernels that gain by it are compiled for AVX2 too (`multiversion`): the same operations in the same order, so the same
+//! results. Their loops are plain ones, for a closure that is compiled for AVX2 is not inlined into an adaptor of the standard
+//! library that is not, and then costs a call for every row.
 
 /// The width of a kernel: `WIDTH`, or what it learns when it runs where that is 0.
 #[inline(always)]
