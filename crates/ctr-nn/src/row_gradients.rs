@@ -98,7 +98,7 @@ impl RowGradients {
         let _ = order;
         let (rows, dim) = table.dims2()?;
         for Part { ids, values } in &self.parts {
-            if values.elem_count() != ids.elem_count() * dim {
+            if dim == 0 || values.elem_count() != ids.elem_count() * dim {
                 bail!("gradients {:?} of ids {:?} do not fit a table {:?}", values.shape(), ids.shape(), table.shape());
             }
             let (ids, values) = (ids.flatten_all()?, values.reshape(((), dim))?.contiguous()?);

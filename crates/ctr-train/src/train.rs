@@ -15,6 +15,7 @@ use ctr_data::{Dataset, Split};
 use ctr_metrics::{Scored, gauc, logloss};
 use ctr_nn::{BatchNorm, CtrModel, Kind, NormStatistics, Parameters, RowOrder, Rows, Step, seeded_rng};
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path, time::Instant};
 
@@ -197,9 +198,14 @@ impl Run<'_> {
             }
             return self.follow_statistics(gradients.norm_statistics);
         }
-        for (name, grad) in &gradients.dense {
+        let update = |(name, grad): (&String, &Tensor)| {
             let (parameter, state) = (self.parameters.get(name)?, self.optimizer.get(name));
-            optimizer.step(parameter, grad, state, &Rows::All, &step(self.config.l2_dense))?;
+            optimizer.step(parameter, grad, state, &Rows::All, &step(self.config.l2_dense))
+        };
+        if gradients.loss.device().is_cpu() {
+            gradients.dense.par_iter().try_for_each(update)?;
+        } else {
+            gradients.dense.iter().try_for_each(update)?;
         }
         let mut order = None;
         for (name, grads) in &gradients.tables {

@@ -9,8 +9,8 @@ use super::{
 use crate::cuda;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-/// `x W + b` for every replica, then `max(_, 0)` if `rectified`, out of the graph: `x` `[R, B, in]`, `weight` `[R, in, out]`, `bias` `[R, out]`, contiguous
-/// on the CPU or a CUDA device.
+/// `x W + b` for every replica, then `max(_, 0)` if `rectified`, out of the graph: `x` `[R, B, in]`, `weight` `[R, in, out]`,
+/// `bias` `[R, out]`, contiguous on the CPU or a CUDA device.
 ///
 /// # Errors
 /// If the shapes do not fit.

@@ -35,6 +35,14 @@ fn plain(embeddings: &Tensor) -> Result<Tensor> {
     (square_of_sum - sum_of_squares)?.sum(2)? * 0.5
 }
 
+/// `[R, B, F, D]`, with at least one field and one dimension.
+fn shape_of_embeddings(layout: &Layout) -> Result<(usize, usize, usize, usize)> {
+    match layout.shape().dims4()? {
+        (_, _, 0, _) | (_, _, _, 0) => bail!("embeddings {:?} without a value", layout.shape()),
+        shape => Ok(shape),
+    }
+}
+
 struct FmInteraction;
 
 impl CustomOp1 for FmInteraction {
@@ -43,7 +51,7 @@ impl CustomOp1 for FmInteraction {
     }
 
     fn cpu_fwd(&self, v: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (replicas, batch, fields, dim) = layout.shape().dims4()?;
+        let (replicas, batch, fields, dim) = shape_of_embeddings(layout)?;
         let v = f32_slice(self.name(), v, layout)?;
         let terms = for_width!(dim, pairs(v, fields, dim));
         Ok((CpuStorage::F32(terms), Shape::from((replicas, batch))))
@@ -83,7 +91,7 @@ impl InplaceOp3 for AddFmInteractionGrad {
         grad: &CpuStorage,
         grad_layout: &Layout,
     ) -> Result<()> {
-        let (replicas, batch, fields, dim) = v_layout.shape().dims4()?;
+        let (replicas, batch, fields, dim) = shape_of_embeddings(v_layout)?;
         if total_layout.dims() != v_layout.dims() || grad_layout.dims() != [replicas, batch] {
             let (total, grad) = (total_layout.shape(), grad_layout.shape());
             bail!("add_fm_interaction_grad: {total:?} and {grad:?} do not fit {:?}", v_layout.shape());
@@ -209,7 +217,7 @@ impl CustomOp2 for FmInteractionGrad {
         grad: &CpuStorage,
         grad_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (_, _, fields, dim) = v_layout.shape().dims4()?;
+        let (_, _, fields, dim) = shape_of_embeddings(v_layout)?;
         let v = f32_slice(self.name(), v, v_layout)?;
         let grad = f32_slice(self.name(), grad, grad_layout)?;
         let out = for_width!(dim, write_grad(v, grad, fields, dim));

@@ -77,24 +77,31 @@ fn gather<const WIDTH: usize>(table: &[f32], ids: &[u32], dim: usize) -> Vec<f32
     values
 }
 
+/// Makes sure that every id is of a table of `rows` rows or [`PADDING_ROW`].
+///
 /// # Errors
-/// If an id is neither of a table of `rows` rows nor [`PADDING_ROW`].
+/// The first id that is neither.
 pub(crate) fn check_ids(name: &str, ids: &[u32], rows: usize) -> Result<()> {
-    let beyond = |id: u32| id as usize >= rows && id != PADDING_ROW;
-    // All of them, which takes less time than to stop at the first.
-    if any_beyond(ids, u32::try_from(rows).unwrap_or(PADDING_ROW))
-        && let Some(id) = ids.iter().find(|id| beyond(**id))
+    let all = u32::try_from(rows).unwrap_or(PADDING_ROW);
+    if any_beyond(ids, all)
+        && let Some(id) = ids.iter().find(|id| is_beyond(**id, all))
     {
         bail!("{name}: row {id} is out of range for a table of {rows} rows");
     }
     Ok(())
 }
 
+#[inline(always)]
+fn is_beyond(id: u32, rows: u32) -> bool {
+    id >= rows && id != PADDING_ROW
+}
+
+/// Looks at all ids, in vectors; a search that ended at the first would look at one after the other.
 #[multiversion(targets("x86_64+avx2"))]
 fn any_beyond(ids: &[u32], rows: u32) -> bool {
     let mut any = false;
     for &id in ids {
-        any |= id >= rows && id != PADDING_ROW;
+        any |= is_beyond(id, rows);
     }
     any
 }
@@ -213,12 +220,13 @@ impl CustomOp2 for ScatterAddRows {
         let (_, dim) = grad_layout.shape().dims2()?;
         let grad = f32_slice(self.name(), grad, grad_layout)?;
         let ids = u32_slice(self.name(), ids, ids_layout)?;
+        check_ids(self.name(), ids, self.rows)?;
+        if dim == 0 {
+            bail!("scatter_add_rows: gradients without values");
+        }
         let mut table = vec![0f32; self.rows * dim];
         for (row, &id) in grad.chunks_exact(dim).zip(ids) {
             if id != PADDING_ROW {
-                if id as usize >= self.rows {
-                    bail!("scatter_add_rows: id {id} is out of range for a table of {} rows", self.rows);
-                }
                 let start = id as usize * dim;
                 for (sum, value) in table[start..start + dim].iter_mut().zip(row) {
                     *sum += value;

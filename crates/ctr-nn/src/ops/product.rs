@@ -181,7 +181,7 @@ unsafe fn multiply_columns(
     }
 }
 
-/// Lets SSE code, as the other loops are, run at its speed on Intel's processors: `private-gemm-x86` leaves the upper halves of
+/// Lets SSE code, as most other loops are, run at its speed on Intel's processors: `private-gemm-x86` leaves the upper halves of
 /// the vector registers in use.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx")]
@@ -246,7 +246,8 @@ mod tests {
     }
 
     /// Every width up to two tiles of 24, ends of tiles in all directions, and more than one block of depth, of rows and of
-    /// columns (1,100 are more than one for a second-level cache of up to 2 MiB); by both libraries, from any address: a result that depended on the address would not be repeatable.
+    /// columns (1,100 are more than one for a second-level cache of up to 2 MiB); by both libraries, from any address: a result
+    /// that depended on the address would not be repeatable.
     #[test]
     fn equals_the_plain_sum_from_any_address() {
         let widths = (1..=50).map(|columns| [5, 7, columns]);

@@ -39,3 +39,23 @@ pub(crate) fn repeat_fields(grad: &Tensor, fields: usize) -> Result<Tensor> {
     }
     Tensor::from_vec(repeated, shape, grad.device())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::wave;
+
+    #[test]
+    fn repeats_as_candle_broadcasts() -> Result<()> {
+        for fields in [0, 1, 3, 8] {
+            // As it lies, and transposed.
+            for grad in [wave(&[2, 5], 0.3)?, wave(&[5, 2], 0.3)?.t()?] {
+                let plain = grad.unsqueeze(2)?.unsqueeze(3)?.broadcast_as((2, 5, fields, 1))?;
+                let repeated = repeat_fields(&grad, fields)?;
+                assert_eq!(repeated.dims(), plain.dims());
+                assert_eq!(repeated.flatten_all()?.to_vec1::<f32>()?, plain.flatten_all()?.to_vec1::<f32>()?);
+            }
+        }
+        Ok(())
+    }
+}

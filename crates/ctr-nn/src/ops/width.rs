@@ -4,8 +4,8 @@
 //! for the values. So kernels take `const WIDTH: usize` beside the width, and the usual widths get a kernel each.
 //!
 //! Kernels that gain by it are compiled for AVX2 too (`multiversion`): the same operations in the same order, so the same
-//! results. Their loops are plain ones, for a closure that is compiled for AVX2 is not inlined into an adaptor of the standard
-//! library that is not, and then costs a call for every row.
+//! results. They hold plain loops only, and what these call is outside and always inlined: a closure written within would be
+//! compiled for AVX2 itself, not be inlined into an adaptor of the standard library that is not, and cost a call for every row.
 
 /// The width of a kernel: `WIDTH`, or what it learns when it runs where that is 0.
 #[inline(always)]
