@@ -19,8 +19,9 @@ const LISTS: &str = "lists";
 ///
 /// Values must agree within 1e-5 of the expected one plus 16 `f32` epsilons of the largest of their tensor, since a sum
 /// that nearly cancels keeps the rounding errors of its terms. Where PyTorch's own float32 is further from its float64 than
-/// those epsilons (`float32_error`; after a softmax, whose gradients cancel, 77 of them), its distance takes their place,
-/// up to 128 of them.
+/// those epsilons (`float32_error`; after a softmax, whose gradients cancel, 77 of them), its distance takes their place;
+/// it may be up to 128 of them.
+///
 /// A gradient that is zero by algebra (of a bias before batch norm, say; PyTorch's float64 gives below 1e-14) must be below
 /// 1e-7.
 ///

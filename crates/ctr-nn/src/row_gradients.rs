@@ -143,8 +143,8 @@ impl RowGradients {
         Ok((sums.narrow(0, 0, count)?.contiguous()?, Tensor::from_vec(touched, count, device)?))
     }
 
-    /// Applies `update` once to every row that was looked up, with the row's values in each of
-    /// `tensors`, which come with their number of values per row. On the CPU only.
+    /// Applies `update` once to every row that was looked up, with the row's values in each of `tensors`, which come with their
+    /// number of values per row. On the CPU only.
     ///
     /// The look-ups of a row are added in the order in which they were pushed. Pieces of the order share no row and run in
     /// parallel, so the number of threads changes nothing.

@@ -202,6 +202,7 @@ impl Run<'_> {
             let (parameter, state) = (self.parameters.get(name)?, self.optimizer.get(name));
             optimizer.step(parameter, grad, state, &Rows::All, &step(self.config.l2_dense))
         };
+        // On the CPU one parameter beside the other; a GPU's operations are in one queue anyway.
         if gradients.loss.device().is_cpu() {
             gradients.dense.par_iter().try_for_each(update)?;
         } else {

@@ -174,18 +174,6 @@ fn add_grad_of_sample(total: &mut [f32], sample: &[f32], grad: f32, dim: usize) 
     }
 }
 
-/// `grad * (sum_f v - v)` for every field.
-#[multiversion(targets("x86_64+avx2"))]
-fn write_grad<const WIDTH: usize>(v: &[f32], grad: &[f32], fields: usize, dim: usize) -> Vec<f32> {
-    let dim = width::<WIDTH>(dim);
-    let mut out = vec![0.0; v.len()];
-    let samples = out.chunks_exact_mut(fields * dim).zip(v.chunks_exact(fields * dim));
-    for ((out, sample), &grad) in samples.zip(grad) {
-        add_grad_of_sample(out, sample, grad, dim);
-    }
-    out
-}
-
 /// The gradient of [`fm_interaction`] at `embeddings` (`[R, B, F, D]`, out of the graph), given that of its result (`[R, B]`).
 /// On the CPU or a CUDA device.
 ///
@@ -220,7 +208,8 @@ impl CustomOp2 for FmInteractionGrad {
         let (_, _, fields, dim) = shape_of_embeddings(v_layout)?;
         let v = f32_slice(self.name(), v, v_layout)?;
         let grad = f32_slice(self.name(), grad, grad_layout)?;
-        let out = for_width!(dim, write_grad(v, grad, fields, dim));
+        let mut out = vec![0.0; v.len()];
+        for_width!(dim, add_grad(&mut out, v, grad, fields, dim));
         Ok((CpuStorage::F32(out), v_layout.shape().clone()))
     }
 }
