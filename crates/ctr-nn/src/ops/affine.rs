@@ -14,7 +14,7 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 ///
 /// # Errors
 /// If the shapes do not fit.
-pub(crate) fn affine(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, rectified: bool) -> Result<Tensor> {
+pub fn affine(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, rectified: bool) -> Result<Tensor> {
     #[cfg(feature = "cuda")]
     if x.device().is_cuda() {
         let product = cuda::product(cuda::Factor::Plain(x), cuda::Factor::Plain(weight))?;

@@ -15,6 +15,8 @@ mod gather_rows;
 mod in_place;
 mod input_gradient;
 mod interact_keys;
+#[cfg(target_arch = "x86_64")]
+mod kernels;
 mod optimizer_update;
 mod precomputed;
 pub(crate) mod prefetch;
@@ -28,7 +30,7 @@ mod vector_cross;
 mod weighted_sum;
 pub(crate) mod width;
 
-pub(crate) use affine::affine;
+pub use affine::affine;
 pub use bce_with_logits::bce_with_logits;
 pub use bias_activation::{bias_add, bias_relu};
 pub(crate) use bias_activation::{mask_positive, sum_to_bias};

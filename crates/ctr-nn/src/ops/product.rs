@@ -1,11 +1,13 @@
 //! Matrix products of contiguous rows on one thread of the CPU.
 //!
-//! x86-64 processors with AVX2 take `private-gemm-x86`, whose tiles lose less at the few samples of a fine-tuning step
-//! (docs/performance.md); the others take `gemm`, which is candle's.
+//! x86-64 processors with AVX2 take `private-gemm-x86`, whose tiles lose less at the few samples of a fine-tuning step, and
+//! which uses AVX-512 where there is some (docs/performance.md); the others take `gemm`, which is candle's.
 
+#[cfg(target_arch = "x86_64")]
+use super::kernels::Kernels;
 use candle_core::{Result, bail};
 #[cfg(target_arch = "x86_64")]
-use std::{ops::Range, sync::LazyLock};
+use std::ops::Range;
 
 #[cfg(not(target_arch = "x86_64"))]
 use self::multiply_anywhere as multiply;
@@ -94,37 +96,40 @@ pub(super) fn push_product(out: &mut Vec<f32>, left: Factor, right: Factor, size
     Ok(())
 }
 
-/// Whether the processor has what `private-gemm-x86` is called with.
-#[cfg(target_arch = "x86_64")]
-static HAS_AVX2: LazyLock<bool> = LazyLock::new(|| is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"));
-
-/// Columns of a tile of `private-gemm-x86`, three vectors of eight.
-#[cfg(target_arch = "x86_64")]
-const TILE: usize = 24;
-
-/// Columns of the last product, where all at once would leave a tile of one vector: its four sums are too few to hide how
-/// long an addition takes, while two tiles of two vectors do.
-#[cfg(target_arch = "x86_64")]
-const LAST_COLUMNS: usize = 16;
-
 /// `out = left right`, or `out += scale * left right` if `adds`.
 ///
 /// # Safety
 /// The factors and `out` must be valid for the values that `sizes` says, `out`'s for writing and, if `adds`, for reading.
 #[cfg(target_arch = "x86_64")]
 unsafe fn multiply(out: *mut f32, adds: bool, scale: f32, left: Factor, right: Factor, sizes: Sizes) {
-    if !*HAS_AVX2 {
-        // SAFETY: the caller's.
-        return unsafe { multiply_anywhere(out, adds, scale, left, right, sizes) };
-    }
-    let columns = sizes.columns;
-    let split = if columns > TILE && (1..=8).contains(&(columns % TILE)) { columns - LAST_COLUMNS } else { columns };
-    // SAFETY: the caller's; the processor was asked, and the parts are of the columns that there are.
+    // SAFETY: the caller's; the kernels are those of this processor.
     unsafe {
-        multiply_columns(out, adds, scale, left, right, sizes, 0..split);
-        if split < columns {
-            multiply_columns(out, adds, scale, left, right, sizes, split..columns);
+        match Kernels::of_this_processor() {
+            Some(kernels) => multiply_by(kernels, out, adds, scale, left, right, sizes),
+            None => multiply_anywhere(out, adds, scale, left, right, sizes),
         }
+    }
+}
+
+/// The same by `kernels`.
+///
+/// # Safety
+/// As [`multiply`]; the processor has what `kernels` need.
+#[cfg(target_arch = "x86_64")]
+unsafe fn multiply_by(
+    kernels: Kernels,
+    out: *mut f32,
+    adds: bool,
+    scale: f32,
+    left: Factor,
+    right: Factor,
+    sizes: Sizes,
+) {
+    let width = kernels.columns_at_once(sizes.columns);
+    for start in (0..sizes.columns).step_by(width) {
+        let part = start..sizes.columns.min(start + width);
+        // SAFETY: the caller's; the part is of the columns that there are.
+        unsafe { multiply_columns(kernels, out, adds, scale, left, right, sizes, part) }
     }
 }
 
@@ -132,9 +137,11 @@ unsafe fn multiply(out: *mut f32, adds: bool, scale: f32, left: Factor, right: F
 /// only reserved until it is touched.
 ///
 /// # Safety
-/// As [`multiply`]; the processor has AVX2 and FMA, and `part` lies within the columns.
+/// As [`multiply_by`]; `part` lies within the columns.
 #[cfg(target_arch = "x86_64")]
+#[allow(clippy::too_many_arguments)]
 unsafe fn multiply_columns(
+    kernels: Kernels,
     out: *mut f32,
     adds: bool,
     scale: f32,
@@ -143,7 +150,7 @@ unsafe fn multiply_columns(
     Sizes { rows, inner, columns }: Sizes,
     part: Range<usize>,
 ) {
-    use private_gemm_x86::{Accum, DType, DstKind, IType, InstrSet, gemm};
+    use private_gemm_x86::{Accum, DType, DstKind, IType, gemm};
     let (left_rows, left_columns) = left.strides(rows, inner);
     let (right_rows, right_columns) = right.strides(inner, columns);
     // It takes its left factor in columns, so it is given `right^T left^T`, which makes `out` by columns, ours by rows.
@@ -153,7 +160,7 @@ unsafe fn multiply_columns(
         gemm(
             DType::F32,
             IType::U64,
-            InstrSet::Avx256,
+            kernels.instructions(),
             part.len(),
             rows,
             inner,
@@ -245,12 +252,40 @@ mod tests {
         out.iter().enumerate().map(|(i, &start)| (f64::from(start) + f64::from(scale) * product(i)) as f32).collect()
     }
 
-    /// Every width up to two tiles of 24, ends of tiles in all directions, and more than one block of depth, of rows and of
-    /// columns (1,100 are more than one for a second-level cache of up to 2 MiB); by both libraries, from any address: a result
+    /// Writes or adds a product.
+    type Way = fn(&mut [f32], bool, Factor, Factor, Sizes);
+
+    const SCALE: f32 = -0.5;
+
+    /// Every library, with every kind of kernels that this processor can run.
+    fn ways() -> Vec<Way> {
+        fn scale(adds: bool) -> f32 {
+            if adds { SCALE } else { 1.0 }
+        }
+        // SAFETY, of all: the test's sizes are those of its slices, and kernels are asked for where they can run.
+        let mut ways: Vec<Way> = vec![|out, adds, left, right, sizes| unsafe {
+            multiply_anywhere(out.as_mut_ptr(), adds, scale(adds), left, right, sizes)
+        }];
+        #[cfg(target_arch = "x86_64")]
+        ways.extend(Kernels::runnable().into_iter().map(|kernels| -> Way {
+            match kernels {
+                Kernels::Avx2 => |out, adds, left, right, sizes| unsafe {
+                    multiply_by(Kernels::Avx2, out.as_mut_ptr(), adds, scale(adds), left, right, sizes)
+                },
+                Kernels::Avx512 => |out, adds, left, right, sizes| unsafe {
+                    multiply_by(Kernels::Avx512, out.as_mut_ptr(), adds, scale(adds), left, right, sizes)
+                },
+            }
+        }));
+        ways
+    }
+
+    /// Every width up to a tile of 96 and a bit, ends of tiles in all directions, and more than one block of depth, of rows and of
+    /// columns (1,100 are more than one for a second-level cache of up to 2 MiB); in every way, from any address: a result
     /// that depended on the address would not be repeatable.
     #[test]
     fn equals_the_plain_sum_from_any_address() {
-        let widths = (1..=50).map(|columns| [5, 7, columns]);
+        let widths = (1..=100).map(|columns| [5, 7, columns]);
         for [rows, inner, columns] in widths.chain([
             [32, 128, 128],
             [128, 32, 128],
@@ -260,46 +295,59 @@ mod tests {
             [1, 600, 3],
             [130, 33, 24],
             [64, 530, 40],
+            [6, 40, 400],
         ]) {
             let sizes = Sizes { rows, inner, columns };
             let (left, right) = (wave(rows * inner, 0.3), wave(inner * columns, 0.7));
-            let (left_by_rows, right_by_rows) = (&left, &right);
             let start = wave(rows * columns, 1.1);
-            let expected = plain(&start, -0.5, &left, &right, sizes);
+            let added = plain(&start, SCALE, &left, &right, sizes);
+            let written = plain(&vec![0.0; rows * columns], 1.0, &left, &right, sizes);
             let (left_t, right_t) = (transposed(&left, rows, inner), transposed(&right, inner, columns));
-            for (left_is_plain, right_is_plain) in [(true, true), (true, false), (false, true), (false, false)] {
-                let left = if left_is_plain { Factor::Plain(&left) } else { Factor::Transposed(&left_t) };
-                let right = if right_is_plain { Factor::Plain(&right) } else { Factor::Transposed(&right_t) };
-                let mut out = start.clone();
-                add_product(&mut out, -0.5, left, right, sizes).unwrap();
-                let mut anywhere = start.clone();
-                // SAFETY: the sizes are those of the slices.
-                unsafe { multiply_anywhere(anywhere.as_mut_ptr(), true, -0.5, left, right, sizes) };
-                for ((value, other), expected) in out.iter().zip(&anywhere).zip(&expected) {
-                    assert!((value - expected).abs() < 2e-5 && (other - expected).abs() < 2e-5, "{sizes:?}");
+            let lefts = [Factor::Plain(&left), Factor::Transposed(&left_t)];
+            let rights = [Factor::Plain(&right), Factor::Transposed(&right_t)];
+            for (left, right) in lefts.into_iter().flat_map(|left| rights.map(|right| (left, right))) {
+                for (way, multiply) in ways().into_iter().enumerate() {
+                    for (adds, start, expected) in
+                        [(true, &start, &added), (false, &vec![f32::NAN; rows * columns], &written)]
+                    {
+                        let mut out = start.clone();
+                        multiply(&mut out, adds, left, right, sizes);
+                        assert_close(&out, expected, sizes);
+                        for shift in 1..9 {
+                            let (a, b) = (moved(left, shift), moved(right, shift));
+                            let mut again = [wave(shift, 1.0), start.clone()].concat();
+                            let (left, right) = (behind(left, &a[shift..]), behind(right, &b[shift..]));
+                            multiply(&mut again[shift..], adds, left, right, sizes);
+                            assert_eq!(again[shift..], out, "{sizes:?} {shift} way {way}");
+                            assert_eq!(again[..shift], wave(shift, 1.0), "{sizes:?} {shift} way {way}");
+                        }
+                    }
                 }
-                let mut written = vec![f32::NAN; rows * columns];
-                // SAFETY: the sizes are those of the slices.
-                unsafe { multiply_anywhere(written.as_mut_ptr(), false, 1.0, left, right, sizes) };
+                let mut out = start.clone();
+                add_product(&mut out, SCALE, left, right, sizes).unwrap();
+                assert_close(&out, &added, sizes);
                 let mut pushed = vec![7.0];
                 push_product(&mut pushed, left, right, sizes).unwrap();
-                let product = plain(&vec![0.0; rows * columns], 1.0, left_by_rows, right_by_rows, sizes);
-                assert!(pushed[0] == 7.0 && pushed.len() == 1 + rows * columns);
-                for values in [&pushed[1..], &written] {
-                    assert!(values.iter().zip(&product).all(|(a, b)| (a - b).abs() < 2e-5), "{sizes:?}");
-                }
-                for shift in 1..9 {
-                    let moved = |values: &[f32]| [wave(shift, 1.0), values.to_vec()].concat();
-                    let (a, b) = (moved(left.values()), moved(right.values()));
-                    let left = if left_is_plain { Factor::Plain(&a[shift..]) } else { Factor::Transposed(&a[shift..]) };
-                    let right =
-                        if right_is_plain { Factor::Plain(&b[shift..]) } else { Factor::Transposed(&b[shift..]) };
-                    let mut again = moved(&start);
-                    add_product(&mut again[shift..], -0.5, left, right, sizes).unwrap();
-                    assert_eq!(again[shift..], out, "{sizes:?} {shift}");
-                    assert_eq!(again[..shift], wave(shift, 1.0), "{sizes:?} {shift}");
-                }
+                assert_eq!((pushed[0], pushed.len()), (7.0, 1 + rows * columns));
+                assert_close(&pushed[1..], &written, sizes);
             }
+        }
+    }
+
+    fn assert_close(values: &[f32], expected: &[f32], sizes: Sizes) {
+        assert!(values.iter().zip(expected).all(|(a, b)| (a - b).abs() < 2e-5), "{sizes:?}");
+    }
+
+    /// The factor's values behind `shift` others.
+    fn moved(factor: Factor, shift: usize) -> Vec<f32> {
+        [wave(shift, 1.0), factor.values().to_vec()].concat()
+    }
+
+    /// The factor with its values elsewhere.
+    fn behind<'a>(factor: Factor, values: &'a [f32]) -> Factor<'a> {
+        match factor {
+            Factor::Plain(_) => Factor::Plain(values),
+            Factor::Transposed(_) => Factor::Transposed(values),
         }
     }
 
