@@ -32,15 +32,15 @@ pub struct OpenedDevice {
 #[derive(Debug, Error)]
 pub enum DeviceError {
     /// The name is none of the known ones.
-    #[error("device `{0}` is not known; use auto, cpu, cuda, cuda:<n> or metal")]
+    #[error("`{0}` is not known; use auto, cpu, cuda, cuda:<n> or metal")]
     Unknown(String),
     /// This build left the backend out.
-    #[error("this build has no {name} support; build with `cargo build --release --features {feature}`")]
+    #[error("this build has no {name} support; build with {build} (docs/devices.md)")]
     NotCompiled {
         /// Backend as a user names it.
         name: &'static str,
-        /// Cargo feature that brings it.
-        feature: &'static str,
+        /// What builds it.
+        build: &'static str,
     },
     /// The backend is there but the device is not.
     #[error("device {device} cannot be opened: {cause}; {remedy}, or use --device cpu")]
@@ -111,7 +111,10 @@ mod cuda {
     use super::{Device, DeviceError};
 
     pub fn open(_: usize) -> Result<Device, DeviceError> {
-        Err(DeviceError::NotCompiled { name: "CUDA", feature: "cuda" })
+        Err(DeviceError::NotCompiled {
+            name: "CUDA",
+            build: "scripts/cuda-build.sh, or with `--features cuda` where the CUDA toolkit is",
+        })
     }
 }
 
@@ -190,7 +193,7 @@ mod metal {
     use super::{Device, DeviceError};
 
     pub fn open() -> Result<Device, DeviceError> {
-        Err(DeviceError::NotCompiled { name: "Metal", feature: "metal" })
+        Err(DeviceError::NotCompiled { name: "Metal", build: "`--features metal` on a Mac" })
     }
 }
 

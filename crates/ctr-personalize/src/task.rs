@@ -50,6 +50,11 @@ pub struct Tasks {
 }
 
 impl Tasks {
+    /// The first users alone, to warm up with.
+    pub fn first(&self, users: usize) -> Self {
+        Self { users: self.users[..users.min(self.users.len())].to_vec(), excluded: Vec::new() }
+    }
+
     /// Samples to rank of all users, user by user.
     pub fn judged_samples(&self) -> Vec<u32> {
         self.users.iter().flat_map(|task| &task.judged).copied().collect()

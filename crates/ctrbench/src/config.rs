@@ -154,8 +154,8 @@ impl RunConfig {
         match &args.config {
             None => Self::from_text(QUICKSTART, "the built-in quickstart", &args.set, changes),
             Some(path) => {
-                let text = fs::read_to_string(path).with_context(|| {
-                    format!("{}: cannot be read; configurations of the project are in configs/", path.display())
+                let text = fs::read_to_string(path).map_err(|cause| {
+                    anyhow!("{}: cannot be read ({cause}); {}", path.display(), configurations_beside(path))
                 })?;
                 Self::from_text(&text, &path.display().to_string(), &args.set, changes)
             }
@@ -163,16 +163,23 @@ impl RunConfig {
     }
 
     /// Reads the configuration that an earlier run left in its folder.
-    pub fn load_resolved(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("{}: cannot be read; --resume needs the folder of a run", path.display()))?;
+    pub fn load_resolved(folder: &Path) -> Result<Self> {
+        let path = folder.join("config.toml");
+        let text = fs::read_to_string(&path).map_err(|cause| {
+            anyhow!(
+                "--resume {}: not the folder of a run, as a run prints it at its end: its config.toml cannot be read ({cause})",
+                folder.display()
+            )
+        })?;
         Self::from_text(&text, &path.display().to_string(), &[], Vec::new())
     }
 
     fn from_text(text: &str, origin: &str, set: &[String], changes: Vec<(String, Value)>) -> Result<Self> {
         let in_file = |error: toml::de::Error| {
-            anyhow!("{origin}: {}\ndocs/configuration.md lists every key with its type", error.to_string().trim_end())
+            let message = in_words(&error.to_string());
+            anyhow!("{origin}: {}\ndocs/configuration.md lists every key with its type", message.trim_end())
         };
+        let changed_by = if set.is_empty() { String::new() } else { format!(" with --set {}", set.join(" --set ")) };
         let config: Self = if set.is_empty() && changes.is_empty() {
             // Straight from the text, so that an error names the line.
             toml::from_str(text).map_err(in_file)?
@@ -185,9 +192,10 @@ impl RunConfig {
             for (key, value) in changes {
                 overrides::set(&mut table, &key, value)?;
             }
-            Self::deserialize(table).map_err(|error| anyhow!("{origin} with --set {}: {error}", set.join(" --set ")))?
+            Self::deserialize(table)
+                .map_err(|error| anyhow!("{origin}{changed_by}: {}", in_words(&error.to_string())))?
         };
-        config.resolve().with_context(|| origin.to_owned())
+        config.resolve().with_context(|| format!("{origin}{changed_by}"))
     }
 
     /// Checks every value and fills in the defaults of every model.
@@ -248,6 +256,41 @@ impl RunConfig {
     pub fn device(&self) -> Result<DeviceChoice> {
         self.device.parse().context("device")
     }
+}
+
+/// Types as a reader of a configuration knows them, not as Rust names them.
+pub fn in_words(message: &str) -> String {
+    let types = [
+        ("expected usize", "expected a whole number of at least 0"),
+        ("expected u64", "expected a whole number of at least 0"),
+        ("expected u32", "expected a whole number of at least 0"),
+        ("expected u8", "expected a whole number from 0 to 255"),
+        ("expected f64", "expected a number"),
+        ("expected a sequence", "expected a list, as in [1, 2]"),
+        ("expected a map", "expected a table of keys"),
+    ];
+    types.iter().fold(message.to_owned(), |message, (rust, words)| message.replace(rust, words))
+}
+
+/// The configurations in the folder of `path`, or else in `configs/`.
+fn configurations_beside(path: &Path) -> String {
+    let files_of = |folder: &Path| -> Vec<String> {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut files: Vec<String> = entries
+            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+            .filter(|path| path.file_name().is_some_and(|name| name != "Cargo.toml" && name != "rustfmt.toml"))
+            .map(|path| path.display().to_string())
+            .collect();
+        files.sort();
+        files
+    };
+    let beside = path.parent().map(files_of).unwrap_or_default();
+    let files = if beside.is_empty() { files_of(Path::new("configs")) } else { beside };
+    if files.is_empty() {
+        return "without a file, `ctrbench run` takes the built-in quickstart".to_owned();
+    }
+    format!("there are {}", files.join(", "))
 }
 
 /// Gives a change of one optimizer key something to change where the file names no optimizer.

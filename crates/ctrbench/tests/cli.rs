@@ -159,10 +159,13 @@ fn a_finished_run_is_shown_when_it_is_resumed() {
     let run = runs(folder.path()).remove(0);
     let record = fs::read(run.join("run.json")).expect("readable");
     fs::remove_dir_all(run.join("checkpoints")).expect("removable");
-    let again = ctrbench().args(["run", "--quiet", "--resume"]).arg(&run).output().expect("it starts");
-    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
-    assert!(String::from_utf8_lossy(&again.stderr).contains("this run is finished"));
-    assert_eq!(again.stdout, first.stdout);
+    for (quiet, said) in [(&[][..], true), (&["--quiet"], false)] {
+        let again = ctrbench().args(["run", "--resume"]).arg(&run).args(quiet).output().expect("it starts");
+        let message = String::from_utf8_lossy(&again.stderr);
+        assert!(again.status.success(), "{message}");
+        assert!(if said { message.contains("this run is finished") } else { message.is_empty() }, "{message}");
+        assert_eq!(again.stdout, first.stdout);
+    }
     assert!(fs::read(run.join("run.json")).expect("readable") == record && !run.join("checkpoints").exists());
 }
 
@@ -294,8 +297,9 @@ fn wrong_configurations_name_the_key_and_the_remedy() {
     let folder = TempDir::new().expect("a folder");
     for (set, parts) in [
         ("trainings.epochs=3", &["unknown field `trainings`", "expected one of"][..]),
-        ("training.epochs=many", &["training.epochs=many", "expected usize"]),
-        ("training.epochs=0", &["training.epochs is 0; it must be at least 1"]),
+        ("training.epochs=many", &["training.epochs=many", "expected a whole number of at least 0"]),
+        ("training.epochs=0", &["with --set training.epochs=0: training.epochs is 0; it must be at least 1"]),
+        ("seeds=abc", &["seeds=abc", "expected a list, as in [1, 2]"]),
         ("training.optimizer.learning_rate=-1", &["learning_rate is -1; it must be positive"]),
         ("models=['lr', 'xdeepfm']", &["model `xdeepfm` is not known", "deepfm"]),
         ("model.deepfm.mlp.dropout=1.5", &["[model.deepfm]", "dropout is 1.5; it must be in [0, 1)"]),
@@ -310,7 +314,7 @@ fn wrong_configurations_name_the_key_and_the_remedy() {
         ("models=['a/b']", &["models lists `a/b`; use letters"]),
         ("dataset.test_fraction=1.5", &["test_fraction", "1.5"]),
         ("planted_drift.target_ctrs=[1.2]", &["target_ctrs holds 1.2; each must be in [0, 1]"]),
-        ("device=tpu", &["device `tpu` is not known; use auto, cpu, cuda"]),
+        ("device=tpu", &["device: `tpu` is not known; use auto, cpu, cuda"]),
         ("matmul=fp16", &["matmul: `fp16` is not a precision", "float32 or tf32"]),
         ("matmul=tf32", &["matmul is tf32, which needs a CUDA device; on cpu leave it at float32"]),
         ("training.batch_size=100000", &["fewer than one batch of 100000; lower training.batch_size"]),
@@ -332,14 +336,20 @@ fn a_syntax_error_names_the_line() {
     fails_with(ctrbench().arg("run").arg(&path), &["broken.toml", "line 2"]);
     fs::write(&path, "name = 'x'\n[dataset]\nname = 'synthetic'\n[training]\nepoch = 3\n").expect("writable");
     fails_with(ctrbench().arg("run").arg(&path), &["line 5", "unknown field `epoch`", "`epochs`"]);
-    fails_with(ctrbench().args(["run", "no-such.toml"]), &["no-such.toml: cannot be read"]);
+    let no_such = folder.path().join("no-such.toml");
+    fails_with(ctrbench().arg("run").arg(no_such), &["no-such.toml: cannot be read", "there are", "broken.toml"]);
+    let no_run = folder.path().join("no-run");
+    fails_with(ctrbench().args(["run", "--resume"]).arg(no_run), &["no-run: not the folder of a run"]);
 }
 
 #[cfg(not(feature = "cuda"))]
 #[test]
 fn a_device_that_is_not_compiled_in_names_its_feature() {
     let folder = TempDir::new().expect("a folder");
-    fails_with(tiny(folder.path()).args(["--device", "cuda"]), &["no CUDA support", "--features cuda"]);
+    fails_with(
+        tiny(folder.path()).args(["--device", "cuda"]),
+        &["no CUDA support", "scripts/cuda-build.sh", "--features cuda"],
+    );
 }
 
 /// Hides every GPU, so that a machine with one is as one without.

@@ -2,7 +2,7 @@
 
 use super::{print, print_json};
 use crate::cli::{DatasetArgs, DownloadArgs, OutputArgs};
-use crate::{overrides, progress::Progress};
+use crate::{config::in_words, overrides, progress::Progress};
 use anyhow::{Context, Result, anyhow, bail};
 use ctr_data::{DatasetConfig, Verification, grouped};
 use ctr_report::peak_memory_bytes;
@@ -139,7 +139,7 @@ fn config(args: &DatasetArgs) -> Result<DatasetConfig> {
         table.insert("bad_rows".into(), Value::String(rule.clone()));
     }
     DatasetConfig::deserialize(table).map_err(|error| match &args.set[..] {
-        [] => anyhow!("{}: {error}", args.dataset),
-        set => anyhow!("--set {}: {error}", set.join(" --set ")),
+        [] => anyhow!("{}: {}", args.dataset, in_words(&error.to_string())),
+        set => anyhow!("--set {}: {}", set.join(" --set "), in_words(&error.to_string())),
     })
 }

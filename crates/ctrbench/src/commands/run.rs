@@ -8,7 +8,7 @@ use crate::{
     progress::{Progress, write_line},
     threads::pool,
 };
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use ctr_nn::{DeviceChoice, MatmulPrecision, OpenedDevice};
 use ctr_report::{RunFolder, RunRecord, table};
 use std::{path::Path, time::SystemTime};
@@ -18,11 +18,13 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if let Some(folder) = &args.resume
         && let Some(record) = finished(folder)?
     {
-        eprintln!("{}: this run is finished; nothing is left to do", folder.display());
+        if !args.output.quiet {
+            write_line(&format!("{}: this run is finished; nothing is left to do", folder.display()));
+        }
         return show(&record, folder, args);
     }
     let mut config = match &args.resume {
-        Some(folder) => RunConfig::load_resolved(&folder.join("config.toml"))?,
+        Some(folder) => RunConfig::load_resolved(folder)?,
         None => RunConfig::load(&args.config)?,
     };
     if let Some(seeds) = args.seed.map(|seed| vec![seed]).or_else(|| args.seeds.clone()) {
@@ -58,7 +60,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         Experiment::check(&config, &dataset)?;
         let folder = match &args.resume {
             Some(path) => RunFolder::open(path)?,
-            None => RunFolder::create(&config.results_dir, &config.name, started)?,
+            None => RunFolder::create(&config.results_dir, &config.name, started).context("results_dir")?,
         };
         progress.line(&format!("results go to {}", folder.path().display()));
         let record = Experiment::new(config, device, dataset, folder.clone(), started, &progress)?.run()?;
