@@ -155,7 +155,7 @@ impl RunConfig {
             None => Self::from_text(QUICKSTART, "the built-in quickstart", &args.set, changes),
             Some(path) => {
                 let text = fs::read_to_string(path).map_err(|cause| {
-                    anyhow!("{}: cannot be read ({cause}); {}", path.display(), configurations_beside(path))
+                    anyhow!("{}: cannot be read ({cause}); {}", path.display(), other_configurations())
                 })?;
                 Self::from_text(&text, &path.display().to_string(), &args.set, changes)
             }
@@ -176,7 +176,7 @@ impl RunConfig {
 
     fn from_text(text: &str, origin: &str, set: &[String], changes: Vec<(String, Value)>) -> Result<Self> {
         let in_file = |error: toml::de::Error| {
-            let message = in_words(&error.to_string());
+            let message = without_rust_types(&error.to_string());
             anyhow!("{origin}: {}\ndocs/configuration.md lists every key with its type", message.trim_end())
         };
         let changed_by = if set.is_empty() { String::new() } else { format!(" with --set {}", set.join(" --set ")) };
@@ -193,7 +193,7 @@ impl RunConfig {
                 overrides::set(&mut table, &key, value)?;
             }
             Self::deserialize(table)
-                .map_err(|error| anyhow!("{origin}{changed_by}: {}", in_words(&error.to_string())))?
+                .map_err(|error| anyhow!("{origin}{changed_by}: {}", without_rust_types(&error.to_string())))?
         };
         config.resolve().with_context(|| format!("{origin}{changed_by}"))
     }
@@ -258,8 +258,8 @@ impl RunConfig {
     }
 }
 
-/// Types as a reader of a configuration knows them, not as Rust names them.
-pub fn in_words(message: &str) -> String {
+/// The types of numbers and lists as a reader of a configuration knows them, not as Rust names them.
+pub fn without_rust_types(message: &str) -> String {
     let types = [
         ("expected usize", "expected a whole number of at least 0"),
         ("expected u64", "expected a whole number of at least 0"),
@@ -272,21 +272,12 @@ pub fn in_words(message: &str) -> String {
     types.iter().fold(message.to_owned(), |message, (rust, words)| message.replace(rust, words))
 }
 
-/// The configurations in the folder of `path`, or else in `configs/`.
-fn configurations_beside(path: &Path) -> String {
-    let files_of = |folder: &Path| -> Vec<String> {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        let mut files: Vec<String> = entries
-            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-            .filter(|path| path.file_name().is_some_and(|name| name != "Cargo.toml" && name != "rustfmt.toml"))
-            .map(|path| path.display().to_string())
-            .collect();
-        files.sort();
-        files
-    };
-    let beside = path.parent().map(files_of).unwrap_or_default();
-    let files = if beside.is_empty() { files_of(Path::new("configs")) } else { beside };
+/// What to give instead of a file that is not there.
+fn other_configurations() -> String {
+    let entries = fs::read_dir("configs").into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_toml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
+    let mut files: Vec<String> = entries.filter(is_toml).map(|path| path.display().to_string()).collect();
+    files.sort();
     if files.is_empty() {
         return "without a file, `ctrbench run` takes the built-in quickstart".to_owned();
     }

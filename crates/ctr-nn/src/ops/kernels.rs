@@ -37,15 +37,19 @@ impl Kernels {
         }
     }
 
-    /// How many of `columns` one product takes; the last one takes what is left.
+    /// How many of the `columns` that are left the next product takes.
     ///
     /// A tile of one vector has too few sums to hide how long an addition takes. Where AVX2's tiles would end with one, the last
-    /// 16 columns are a product of their own; AVX-512's are made about equal instead (docs/performance.md).
+    /// 16 columns are a product of their own; AVX-512's vectors are spread evenly over as few tiles as hold them
+    /// (docs/performance.md).
     pub fn columns_at_once(self, columns: usize) -> usize {
         match self {
             Self::Avx2 if columns > 24 && (1..=8).contains(&(columns % 24)) => columns - 16,
             Self::Avx2 => columns,
-            Self::Avx512 => columns.div_ceil(columns.div_ceil(96)).next_multiple_of(16),
+            Self::Avx512 => {
+                let vectors = columns.div_ceil(16);
+                (vectors.div_ceil(vectors.div_ceil(6)) * 16).min(columns)
+            }
         }
     }
 }
@@ -57,8 +61,12 @@ mod tests {
     #[test]
     fn columns_are_cut_where_tiles_end_well() {
         let parts = |kernels: Kernels, columns: usize| {
-            let width = kernels.columns_at_once(columns);
-            (0..columns).step_by(width).map(|start| width.min(columns - start)).collect::<Vec<_>>()
+            let (mut left, mut parts) = (columns, Vec::new());
+            while left > 0 {
+                parts.push(kernels.columns_at_once(left));
+                left -= parts[parts.len() - 1];
+            }
+            parts
         };
         assert_eq!(parts(Kernels::Avx2, 24), [24]);
         assert_eq!(parts(Kernels::Avx2, 128), [112, 16]);
@@ -68,5 +76,6 @@ mod tests {
         assert_eq!(parts(Kernels::Avx512, 128), [64, 64]);
         assert_eq!(parts(Kernels::Avx512, 400), [80; 5]);
         assert_eq!(parts(Kernels::Avx512, 100), [64, 36]);
+        assert_eq!(parts(Kernels::Avx512, 496), [96, 80, 80, 80, 80, 80]);
     }
 }

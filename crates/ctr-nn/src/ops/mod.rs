@@ -7,6 +7,7 @@
 mod affine;
 mod bce_with_logits;
 mod bias_activation;
+mod column;
 mod descend;
 mod dice;
 mod field_means;

@@ -1,8 +1,10 @@
 //! Matrix products of contiguous rows on one thread of the CPU.
 //!
 //! x86-64 processors with AVX2 take `private-gemm-x86`, whose tiles lose less at the few samples of a fine-tuning step, and
-//! which uses AVX-512 where there is some (docs/performance.md); the others take `gemm`, which is candle's.
+//! which uses AVX-512 where there is some (docs/performance.md); the others take `gemm`, which is candle's. Products of one column are
+//! loops of our own (`column.rs`).
 
+use super::column::add_column;
 #[cfg(target_arch = "x86_64")]
 use super::kernels::Kernels;
 use candle_core::{Result, bail};
@@ -67,6 +69,10 @@ pub(super) fn add_product(out: &mut [f32], scale: f32, left: Factor, right: Fact
     if out.len() != sizes.rows * sizes.columns {
         bail!("a product of {} x {} values added to {}", sizes.rows, sizes.columns, out.len());
     }
+    if sizes.columns == 1 {
+        add_column(out, scale, left, right.values());
+        return Ok(());
+    }
     if !out.is_empty() && sizes.inner > 0 {
         // SAFETY: the slices hold the values that the sizes and strides reach, as was just checked, and `out` is borrowed
         // mutably.
@@ -82,6 +88,11 @@ pub(super) fn add_product(out: &mut [f32], scale: f32, left: Factor, right: Fact
 pub(super) fn push_product(out: &mut Vec<f32>, left: Factor, right: Factor, sizes: Sizes) -> Result<()> {
     sizes.check(left, right)?;
     let (start, values) = (out.len(), sizes.rows * sizes.columns);
+    if sizes.columns == 1 {
+        out.resize(start + values, 0.0);
+        add_column(&mut out[start..], 1.0, left, right.values());
+        return Ok(());
+    }
     if values == 0 || sizes.inner == 0 {
         out.resize(start + values, 0.0);
         return Ok(());
@@ -125,16 +136,17 @@ unsafe fn multiply_by(
     right: Factor,
     sizes: Sizes,
 ) {
-    let width = kernels.columns_at_once(sizes.columns);
-    for start in (0..sizes.columns).step_by(width) {
-        let part = start..sizes.columns.min(start + width);
+    let mut start = 0;
+    while start < sizes.columns {
+        let part = start..start + kernels.columns_at_once(sizes.columns - start);
+        start = part.end;
         // SAFETY: the caller's; the part is of the columns that there are.
         unsafe { multiply_columns(kernels, out, adds, scale, left, right, sizes, part) }
     }
 }
 
-/// The same for some of the columns, by `private-gemm-x86`. Its scratch memory, as large as the third-level cache on each thread, is
-/// only reserved until it is touched.
+/// The same for some of the columns, by `private-gemm-x86`. Its scratch memory, on each thread two buffers of what it takes for the
+/// third-level cache, is only reserved until it is touched.
 ///
 /// # Safety
 /// As [`multiply_by`]; `part` lies within the columns.
@@ -263,21 +275,24 @@ mod tests {
             if adds { SCALE } else { 1.0 }
         }
         // SAFETY, of all: the test's sizes are those of its slices, and kernels are asked for where they can run.
-        let mut ways: Vec<Way> = vec![|out, adds, left, right, sizes| unsafe {
+        let anywhere: Way = |out, adds, left, right, sizes| unsafe {
             multiply_anywhere(out.as_mut_ptr(), adds, scale(adds), left, right, sizes)
-        }];
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        return vec![anywhere];
         #[cfg(target_arch = "x86_64")]
-        ways.extend(Kernels::runnable().into_iter().map(|kernels| -> Way {
-            match kernels {
-                Kernels::Avx2 => |out, adds, left, right, sizes| unsafe {
-                    multiply_by(Kernels::Avx2, out.as_mut_ptr(), adds, scale(adds), left, right, sizes)
-                },
-                Kernels::Avx512 => |out, adds, left, right, sizes| unsafe {
-                    multiply_by(Kernels::Avx512, out.as_mut_ptr(), adds, scale(adds), left, right, sizes)
-                },
-            }
-        }));
-        ways
+        std::iter::once(anywhere)
+            .chain(Kernels::runnable().into_iter().map(|kernels| -> Way {
+                match kernels {
+                    Kernels::Avx2 => |out, adds, left, right, sizes| unsafe {
+                        multiply_by(Kernels::Avx2, out.as_mut_ptr(), adds, scale(adds), left, right, sizes)
+                    },
+                    Kernels::Avx512 => |out, adds, left, right, sizes| unsafe {
+                        multiply_by(Kernels::Avx512, out.as_mut_ptr(), adds, scale(adds), left, right, sizes)
+                    },
+                }
+            }))
+            .collect()
     }
 
     /// Every width up to a tile of 96 and a bit, ends of tiles in all directions, and more than one block of depth, of rows and of
@@ -296,6 +311,9 @@ mod tests {
             [130, 33, 24],
             [64, 530, 40],
             [6, 40, 400],
+            [32, 64, 1],
+            [64, 32, 1],
+            [3, 77, 1],
         ]) {
             let sizes = Sizes { rows, inner, columns };
             let (left, right) = (wave(rows * inner, 0.3), wave(inner * columns, 0.7));
@@ -306,6 +324,7 @@ mod tests {
             let lefts = [Factor::Plain(&left), Factor::Transposed(&left_t)];
             let rights = [Factor::Plain(&right), Factor::Transposed(&right_t)];
             for (left, right) in lefts.into_iter().flat_map(|left| rights.map(|right| (left, right))) {
+                let mut by_avx2 = [Vec::new(), Vec::new()];
                 for (way, multiply) in ways().into_iter().enumerate() {
                     for (adds, start, expected) in
                         [(true, &start, &added), (false, &vec![f32::NAN; rows * columns], &written)]
@@ -313,13 +332,21 @@ mod tests {
                         let mut out = start.clone();
                         multiply(&mut out, adds, left, right, sizes);
                         assert_close(&out, expected, sizes);
+                        // One sum after the other along `inner`, whatever the width of the vectors: the same bytes.
+                        if way > 1 {
+                            assert_eq!(out, by_avx2[usize::from(adds)], "{sizes:?}");
+                        }
+                        by_avx2[usize::from(adds)].clone_from(&out);
                         for shift in 1..9 {
                             let (a, b) = (moved(left, shift), moved(right, shift));
-                            let mut again = [wave(shift, 1.0), start.clone()].concat();
+                            let around = wave(shift + 16, 1.0);
+                            let mut again = [&around[..shift], start, &around[shift..]].concat();
                             let (left, right) = (behind(left, &a[shift..]), behind(right, &b[shift..]));
-                            multiply(&mut again[shift..], adds, left, right, sizes);
-                            assert_eq!(again[shift..], out, "{sizes:?} {shift} way {way}");
-                            assert_eq!(again[..shift], wave(shift, 1.0), "{sizes:?} {shift} way {way}");
+                            let inner = shift..shift + out.len();
+                            multiply(&mut again[inner.clone()], adds, left, right, sizes);
+                            assert_eq!(again[inner.clone()], out, "{sizes:?} {shift} way {way}");
+                            assert_eq!(again[..shift], around[..shift], "{sizes:?} {shift} way {way}");
+                            assert_eq!(again[inner.end..], around[shift..], "{sizes:?} {shift} way {way}");
                         }
                     }
                 }

@@ -2,7 +2,7 @@
 
 use super::{print, print_json};
 use crate::cli::{DatasetArgs, DownloadArgs, OutputArgs};
-use crate::{config::in_words, overrides, progress::Progress};
+use crate::{config::without_rust_types, overrides, progress::Progress};
 use anyhow::{Context, Result, anyhow, bail};
 use ctr_data::{DatasetConfig, Verification, grouped};
 use ctr_report::peak_memory_bytes;
@@ -139,7 +139,7 @@ fn config(args: &DatasetArgs) -> Result<DatasetConfig> {
         table.insert("bad_rows".into(), Value::String(rule.clone()));
     }
     DatasetConfig::deserialize(table).map_err(|error| match &args.set[..] {
-        [] => anyhow!("{}: {}", args.dataset, in_words(&error.to_string())),
-        set => anyhow!("--set {}: {}", set.join(" --set "), in_words(&error.to_string())),
+        [] => anyhow!("{}: {}", args.dataset, without_rust_types(&error.to_string())),
+        set => anyhow!("--set {}: {}", set.join(" --set "), without_rust_types(&error.to_string())),
     })
 }

@@ -136,7 +136,7 @@ impl<'a> Experiment<'a> {
         results.add_seconds("evaluate", clock.elapsed().as_secs_f64());
         results.add(outcome)?;
         progress.advance(1);
-        // Untimed: what a process does only once (memory first touched, kernels first loaded) is no method's cost.
+        // Untimed: memory that is touched and kernels that are loaded for the first time are no method's cost.
         if let Some(first) = methods.first() {
             tuner.run(&tasks.first(WARM_UP_USERS), first, seed)?;
         }
