@@ -53,7 +53,7 @@ device_tests() {
         echo "no device tests in $bin"
         return 1
     fi
-    # One at a time; the ignored one takes all of the GPU's memory.
+    # One at a time; of the ignored two one takes all of the GPU's memory and one sets the precision of the whole process.
     (
         export CTRBENCH_REQUIRE_GPU=1
         timeout "${TEST_LIMIT:-120}" "$tests" --test-threads 1 && timeout 60 "$tests" --test-threads 1 --ignored

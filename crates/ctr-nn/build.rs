@@ -16,7 +16,7 @@ fn main() {
         return;
     }
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let capability = env::var("CUDA_COMPUTE_CAP").unwrap_or_else(|_| "80".into());
+    let capability = env::var("CUDA_COMPUTE_CAP").unwrap_or_else(|_| of_this_machine());
     let library = out.join("libctr_kernels.a");
     let objects: Vec<PathBuf> = KERNELS.iter().map(|name| compile(name, &capability, &out)).collect();
     run(Command::new("ar").arg("crs").arg(&library).args(&objects));
@@ -27,6 +27,19 @@ fn main() {
     }
     println!("cargo::rustc-link-lib=dylib=cudart");
     println!("cargo::rustc-link-lib=dylib=stdc++");
+}
+
+/// The compute capability of this machine's GPU, without the point. candle's build asks the same, so that all kernels run on one GPU.
+fn of_this_machine() -> String {
+    let query = ["--query-gpu=compute_cap", "--format=csv,noheader"];
+    let answer = Command::new("nvidia-smi").args(query).output().ok().filter(|output| output.status.success());
+    let capability: Option<String> = answer.and_then(|output| {
+        let text = String::from_utf8(output.stdout).ok()?;
+        Some(text.lines().next()?.chars().filter(char::is_ascii_digit).collect())
+    });
+    capability.filter(|digits| !digits.is_empty()).unwrap_or_else(|| {
+        panic!("which GPU the kernels are for is not known, since nvidia-smi shows none: set CUDA_COMPUTE_CAP, as 90 for an H100 (docs/devices.md)")
+    })
 }
 
 /// Machine code for the capability, and portable code from which a driver makes that of later ones.

@@ -90,7 +90,7 @@ impl Leaves {
     /// Rows of a table at `ids` (any shape, `u32`): `[ids.shape…, dim]`. [`crate::PADDING_ROW`] yields zeros.
     ///
     /// # Errors
-    /// If there is no such table or an id is out of range.
+    /// If there is no such table or an id is out of range; on a CUDA device, where looking would be waiting, such an id yields NaN.
     pub fn gather(&self, table: &str, ids: &Tensor) -> Result<Tensor> {
         let values = self.get(table)?;
         match &self.lookups {

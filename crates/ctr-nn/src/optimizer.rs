@@ -134,8 +134,10 @@ impl OptimizerConfig {
     /// Updates `parameter` in place; `grad` has its shape.
     ///
     /// # Errors
-    /// If shapes do not fit or the state is missing.
+    /// If shapes do not fit, a row is out of range, or the state is missing.
     pub fn step(&self, parameter: &Var, grad: &Tensor, state: Option<&Var>, rows: &Rows, step: &Step) -> Result<()> {
+        let (count, row_len) = row_shape(parameter)?;
+        rows.check(count)?;
         #[cfg(feature = "cuda")]
         if parameter.device().is_cuda() {
             let active = match rows {
@@ -148,7 +150,6 @@ impl OptimizerConfig {
         if !parameter.device().is_cpu() {
             return self.step_plain(parameter, grad, state, rows, step);
         }
-        let (count, row_len) = row_shape(parameter)?;
         if grad.dims() != parameter.dims() {
             bail!("a gradient {:?} does not fit its parameter {:?}", grad.shape(), parameter.shape());
         }
@@ -162,7 +163,8 @@ impl OptimizerConfig {
             rows.for_each(count, |row| {
                 let (of_row, of_state) = (row * row_len..(row + 1) * row_len, row * state_len..(row + 1) * state_len);
                 update.apply(&mut p[of_row.clone()], &mut state[of_state], &g[of_row]);
-            })
+            });
+            Ok(())
         })
     }
 

@@ -23,7 +23,8 @@ pub struct FineTuningConfig {
     /// Constants of the corrections.
     pub correction: CorrectionSettings,
     /// Users that are fine-tuned in one batched pass; absent: as many as keep in cache what a step works on
-    /// ([`Self::chunk_users`]); on a GPU as many as its free memory holds, up to 4,096.
+    /// ([`Self::chunk_users`]); on a GPU as many as its free memory holds, up to 4,096
+    /// and, from 512 users on, half of all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chunk_users: Option<usize>,
     /// Whether a GPU must give the same bytes in every run: chunks of a constant size, whatever memory is free. The CPU always

@@ -4,15 +4,12 @@ use crate::{
     Corrected, FineTuningConfig, LocalSet, Method, PersonalizeError, Tasks, UserModel, UserTask,
     prepared::PreparedChunk, replicas::Replicas, row_map::RowMapPool,
 };
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use ctr_data::Dataset;
 use ctr_nn::{Algorithm, Context, CtrModel, FieldSlots, Kind, Leaves, Parameters, bce_with_logits, seeded_rng};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Instant,
-};
+use std::{ops::Range, time::Instant};
 
 /// What fine-tuning starts from; shared by every method and protocol.
 pub struct FineTuner<'a> {
@@ -25,8 +22,6 @@ pub struct FineTuner<'a> {
     pub(crate) device: &'a Device,
     global_ctr: f64,
     pub(crate) row_maps: RowMapPool,
-    /// Held while a chunk's work is launched on a GPU: products of several threads must not meet in cuBLAS's workspace.
-    launching: Mutex<()>,
 }
 
 /// The result of one method over the users of a protocol.
@@ -52,6 +47,33 @@ pub(crate) struct ChunkResult {
     pub seconds_per_user: f32,
 }
 
+/// A chunk whose work is queued.
+pub(crate) struct LaunchedChunk {
+    scores: Scores,
+    clamped: u64,
+}
+
+enum Scores {
+    /// Logits of each user's samples to rank.
+    Read(Vec<Vec<f32>>),
+    /// Those of all users in one tensor, and where each user's lie in it.
+    OnDevice { scores: Tensor, places: Vec<Range<usize>> },
+}
+
+impl LaunchedChunk {
+    /// Waits for the device, once, and reads the scores.
+    pub fn read(self) -> candle_core::Result<ChunkResult> {
+        let logits = match self.scores {
+            Scores::Read(logits) => logits,
+            Scores::OnDevice { scores, places } => {
+                let values = scores.to_vec1::<f32>()?;
+                places.into_iter().map(|place| values[place].to_vec()).collect()
+            }
+        };
+        Ok(ChunkResult { logits, clamped: self.clamped, seconds_per_user: 0.0 })
+    }
+}
+
 impl<'a> FineTuner<'a> {
     /// An engine for one cloud model. `cloud_logits` holds its logits by sample of the dataset.
     pub fn new(
@@ -63,24 +85,14 @@ impl<'a> FineTuner<'a> {
         device: &'a Device,
     ) -> Self {
         let row_maps = RowMapPool::new(dataset.table_rows());
-        Self {
-            model,
-            cloud,
-            cloud_logits,
-            dataset,
-            config,
-            device,
-            global_ctr: dataset.global_ctr(),
-            row_maps,
-            launching: Mutex::default(),
-        }
+        Self { model, cloud, cloud_logits, dataset, config, device, global_ctr: dataset.global_ctr(), row_maps }
     }
 
     /// Fine-tunes a copy for every user and scores the user's samples to rank with it.
     ///
     /// Users with similar numbers of steps share a chunk. On the CPU chunks run in parallel on the caller's rayon pool, and the
-    /// number of threads changes no bit of a result; on a GPU two are prepared side by side and launched one after the other. The chunk's company changes a user's
-    /// scores by rounding at most.
+    /// number of threads changes no bit of a result; on a GPU they are launched one after the other, each while the next one is
+    /// prepared. The chunk's company changes a user's scores by rounding at most.
     ///
     /// # Errors
     /// If a copy diverges or a tensor operation fails.
@@ -171,30 +183,32 @@ impl<'a> FineTuner<'a> {
     }
 
     /// Fine-tunes the chunk's users and scores their samples to rank; the time is the caller's to take.
-    pub(crate) fn run_chunk(&self, chunk: &PreparedChunk, method: &Method) -> candle_core::Result<ChunkResult> {
-        let launching = (!self.device.is_cpu()).then(|| self.launching.lock().unwrap_or_else(PoisonError::into_inner));
+    fn run_chunk(&self, chunk: &PreparedChunk, method: &Method) -> candle_core::Result<ChunkResult> {
+        self.launch(chunk, method)?.read()
+    }
+
+    /// The same up to the reading of the scores, for which a GPU would have to have come to its end.
+    pub(crate) fn launch(&self, chunk: &PreparedChunk, method: &Method) -> candle_core::Result<LaunchedChunk> {
         let replicas = Replicas::new(self, chunk, method)?;
         self.tune(chunk, &replicas)?;
-        let result = |logits| ChunkResult { logits, clamped: chunk.clamped, seconds_per_user: 0.0 };
+        let clamped = chunk.clamped;
         if replicas.only_bias_moved() {
-            return Ok(result(self.shifted_cloud_logits(&chunk.users, &replicas.bias_shifts(self)?)));
+            let logits = self.shifted_cloud_logits(&chunk.users, &replicas.bias_shifts(self)?);
+            return Ok(LaunchedChunk { scores: Scores::Read(logits), clamped });
         }
-        let mut scores = Vec::new();
+        let (mut scores, mut places, mut start) = (Vec::new(), Vec::with_capacity(chunk.users.len()), 0);
         for judged in chunk.judged_batches(self.device)? {
             let leaves = replicas.tuned_of(judged.users.clone())?;
-            scores.push((judged.users, self.model.forward(&leaves, &judged.batch, &mut Context::inference())?));
-        }
-        // Read when all is launched, so that the device goes on with the next chunk meanwhile.
-        drop(launching);
-        let mut logits = Vec::with_capacity(chunk.users.len());
-        for (users, scores) in scores {
-            let longest = scores.dim(1)?;
-            let values = scores.flatten_all()?.to_vec1::<f32>()?;
-            for (row, task) in chunk.users[users].iter().enumerate() {
-                logits.push(values[row * longest..][..task.judged.len()].to_vec());
+            let logits = self.model.forward(&leaves, &judged.batch, &mut Context::inference())?;
+            let longest = logits.dim(1)?;
+            for task in &chunk.users[judged.users] {
+                places.push(start..start + task.judged.len());
+                start += longest;
             }
+            scores.push(logits.flatten_all()?);
         }
-        Ok(result(logits))
+        let scores = if let [only] = &scores[..] { only.clone() } else { Tensor::cat(&scores, 0)? };
+        Ok(LaunchedChunk { scores: Scores::OnDevice { scores, places }, clamped })
     }
 
     /// The cloud's logits of each user's samples to rank, plus its own constant.

@@ -1,11 +1,10 @@
 //! Chunks on a GPU: as many users as its memory holds, two at a time, so that one is prepared while the other computes.
 
-use crate::fine_tune::ChunkResult;
+use crate::fine_tune::{ChunkResult, LaunchedChunk};
 use crate::prepared::PreparedChunk;
 use crate::{FineTuner, Method, Tasks, UserTask};
 use candle_core::Result;
 use ctr_nn::{Kind, free_device_bytes, is_out_of_memory};
-use rayon::prelude::*;
 use std::time::Instant;
 
 /// Users beyond which a chunk is not faster (docs/performance-gpu.md has rates by size).
@@ -55,8 +54,11 @@ impl FineTuner<'_> {
         ((parameters + passes + inputs) * size_of::<f32>()) as u64
     }
 
-    /// Runs the users in this order, a few chunks at a time: they are prepared side by side and launched one after the other. A chunk
-    /// for which memory is short is tried again alone, then in halves; the second result is the users of the smallest chunk.
+    /// Runs the users in this order. While a chunk is launched the next one is prepared, and a chunk's scores are read when the one
+    /// after it is launched, so that the device always has work. A chunk for which memory is short is tried again alone, then in
+    /// halves; the second result is the users of the smallest chunk.
+    ///
+    /// Chunks are launched one after the other, since products of several threads must not meet in cuBLAS's workspace.
     pub(crate) fn run_on_gpu(
         &self,
         order: &[&UserTask],
@@ -65,64 +67,74 @@ impl FineTuner<'_> {
         seed: u64,
     ) -> Result<(Vec<ChunkResult>, usize)> {
         let started = Instant::now();
+        let prepare =
+            |users: &[&'_ UserTask]| PreparedChunk::new(self, users.to_vec(), method, seed).copied_to(self.device);
+        let run_alone = |users: &[&UserTask]| self.launch(&prepare(users)?, method)?.read();
+        let chunks: Vec<&[&UserTask]> = order.chunks(chunk_users).collect();
         let (mut results, mut smallest) = (Vec::new(), chunk_users);
-        for group in order.chunks(chunk_users * CHUNKS_AT_A_TIME) {
-            let tried: Vec<Result<ChunkResult>> =
-                group.par_chunks(chunk_users).map(|users| self.prepare_and_run(users, method, seed)).collect();
-            for (users, tried) in group.chunks(chunk_users).zip(tried) {
-                match tried {
-                    Err(error) if is_out_of_memory(&error) => {
-                        smallest = smallest.min(self.run_or_halve(users, method, seed, &mut results)?);
-                    }
-                    tried => results.push(tried?),
-                }
+        let (mut ready, mut launched) = (chunks.first().map(|users| prepare(users)), None::<LaunchedChunk>);
+        for (i, users) in chunks.iter().enumerate() {
+            let current = ready.take().unwrap_or_else(|| prepare(users));
+            let (tried, next) = rayon::join(
+                || current.and_then(|chunk| self.launch(&chunk, method)),
+                || chunks.get(i + 1).map(|users| prepare(users)),
+            );
+            if let Some(before) = launched.take() {
+                results.push(before.read()?);
             }
+            match tried {
+                // What was prepared is dropped, and prepared again when its turn comes.
+                Err(error) if is_out_of_memory(&error) => {
+                    drop(next);
+                    let may_halve = !self.config.deterministic;
+                    in_halves(users, may_halve, &run_alone, &mut results, &mut smallest)?;
+                }
+                tried => (launched, ready) = (Some(tried?), next),
+            }
+        }
+        if let Some(last) = launched {
+            results.push(last.read()?);
         }
         // Chunks overlap, so a chunk's own time would count others' too.
         let seconds_per_user = started.elapsed().as_secs_f32() / order.len().max(1) as f32;
         results.iter_mut().for_each(|result| result.seconds_per_user = seconds_per_user);
         Ok((results, smallest))
     }
+}
 
-    fn prepare_and_run(&self, users: &[&UserTask], method: &Method, seed: u64) -> Result<ChunkResult> {
-        let chunk = PreparedChunk::new(self, users.to_vec(), method, seed).copied_to(self.device)?;
-        self.run_chunk(&chunk, method)
-    }
-
-    /// Adds the results of a chunk, or of its halves, and returns the users of the smallest that was tried.
-    fn run_or_halve(
-        &self,
-        users: &[&UserTask],
-        method: &Method,
-        seed: u64,
-        results: &mut Vec<ChunkResult>,
-    ) -> Result<usize> {
-        match self.prepare_and_run(users, method, seed) {
-            Ok(result) => {
-                results.push(result);
-                Ok(users.len())
-            }
-            // Only in runs that may depend on the memory that is free.
-            Err(error) if is_out_of_memory(&error) && users.len() > 1 && !self.config.deterministic => {
-                let (first, second) = users.split_at(users.len().div_ceil(2));
-                let smallest = self.run_or_halve(first, method, seed, results)?;
-                Ok(smallest.min(self.run_or_halve(second, method, seed, results)?))
-            }
-            Err(error) => Err(error),
+/// Adds what `run` makes of all `users`, or, where memory is short and that may be, of their halves. `smallest` becomes the number of
+/// users of the smallest part, if that is fewer.
+fn in_halves<U, R>(
+    users: &[U],
+    may_halve: bool,
+    run: &impl Fn(&[U]) -> Result<R>,
+    results: &mut Vec<R>,
+    smallest: &mut usize,
+) -> Result<()> {
+    match run(users) {
+        Err(error) if is_out_of_memory(&error) && users.len() > 1 && may_halve => {
+            let (first, second) = users.split_at(users.len().div_ceil(2));
+            *smallest = second.len().min(*smallest);
+            in_halves(first, may_halve, run, results, smallest)?;
+            in_halves(second, may_halve, run, results, smallest)
+        }
+        tried => {
+            results.push(tried?);
+            Ok(())
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::{FineTuner, FineTuningConfig, Method, UserTask, natural};
+    use super::*;
+    use crate::{FineTuningConfig, natural};
     use candle_core::Device;
     use ctr_data::{DatasetConfig, Split, SyntheticConfig};
     use ctr_nn::{ModelConfig, ModelInput, Parameters};
 
-    /// A GPU's way through the chunks, walked on the CPU: groups of two chunks, the last one short, in the users' order.
-    #[test]
-    fn groups_of_chunks_give_what_chunks_give() {
+    /// What `look` sees of an engine over 40 users of a synthetic dataset.
+    fn with_tuner<R>(settings: &FineTuningConfig, look: impl FnOnce(&FineTuner, &Tasks) -> R) -> R {
         let folder = tempfile::tempdir().expect("a folder");
         let mut config = DatasetConfig::new("synthetic");
         config.cache_dir = folder.path().to_owned();
@@ -137,18 +149,58 @@ mod tests {
         let model = ctr_fm::FmConfig::default().build(&input).expect("default settings");
         let cloud = Parameters::initialize(model.parameters(), 1, &Device::Cpu).expect("parameters");
         let logits = vec![0.0; dataset.len()];
+        let tuner = FineTuner::new(&*model, &cloud, &logits, &dataset, settings, &Device::Cpu);
+        look(&tuner, &natural(&dataset, 1, Split::Test))
+    }
+
+    /// A GPU's way through the chunks, walked on the CPU: several, the last one short, in the users' order.
+    #[test]
+    fn pipelined_chunks_give_what_chunks_give() {
         let settings = FineTuningConfig { chunk_users: Some(4), ..FineTuningConfig::default() };
-        let tuner = FineTuner::new(&*model, &cloud, &logits, &dataset, &settings, &Device::Cpu);
-        let (method, tasks) = (Method::parse("none").expect("a method"), natural(&dataset, 1, Split::Test));
-        let users: Vec<&UserTask> = tasks.users.iter().collect();
-        assert!(!users.len().is_multiple_of(4) && users.len() > 8, "{} users leave no short chunk", users.len());
-        let expected = tuner.run_on_cpu(&users, 4, &method, 1).expect("fine-tuned users");
-        let (actual, smallest) = tuner.run_on_gpu(&users, 4, &method, 1).expect("fine-tuned users");
-        let logits = |chunks: &[crate::fine_tune::ChunkResult]| -> Vec<Vec<f32>> {
-            chunks.iter().flat_map(|chunk| chunk.logits.clone()).collect()
+        with_tuner(&settings, |tuner, tasks| {
+            let method = Method::parse("none").expect("a method");
+            let users: Vec<&UserTask> = tasks.users.iter().collect();
+            assert!(!users.len().is_multiple_of(4) && users.len() > 8, "{} users leave no short chunk", users.len());
+            let expected = tuner.run_on_cpu(&users, 4, &method, 1).expect("fine-tuned users");
+            let (actual, smallest) = tuner.run_on_gpu(&users, 4, &method, 1).expect("fine-tuned users");
+            let logits = |chunks: &[ChunkResult]| -> Vec<Vec<f32>> {
+                chunks.iter().flat_map(|chunk| chunk.logits.clone()).collect()
+            };
+            assert_eq!(smallest, 4);
+            assert_eq!(logits(&actual), logits(&expected));
+            assert_eq!(logits(&actual).len(), users.len());
+        });
+    }
+
+    #[test]
+    fn a_deterministic_run_has_chunks_of_a_constant_size() {
+        let free = FineTuningConfig::default();
+        let fixed = FineTuningConfig { deterministic: true, ..FineTuningConfig::default() };
+        let chosen = FineTuningConfig { chunk_users: Some(7), ..fixed.clone() };
+        for (settings, expected) in [(free, FEWEST_USERS), (fixed, FIXED_USERS), (chosen, 7)] {
+            let users = with_tuner(&settings, |tuner, tasks| tuner.gpu_chunk_users(tasks).expect("a size"));
+            assert_eq!(users, expected);
+        }
+    }
+
+    /// A device that holds three users.
+    #[test]
+    fn parts_are_halved_until_they_fit_and_keep_their_order() {
+        let run = |users: &[u32]| match users.len() {
+            0..=3 => Ok(users.to_vec()),
+            _ => candle_core::bail!("CUDA_ERROR_OUT_OF_MEMORY"),
         };
-        assert_eq!(smallest, 4);
-        assert_eq!(logits(&actual), logits(&expected));
-        assert_eq!(logits(&actual).len(), users.len());
+        let users: Vec<u32> = (0..10).collect();
+        let (mut parts, mut smallest) = (Vec::new(), 10);
+        in_halves(&users, true, &run, &mut parts, &mut smallest).expect("parts that fit");
+        assert_eq!(parts, [vec![0, 1, 2], vec![3, 4], vec![5, 6, 7], vec![8, 9]]);
+        assert_eq!(smallest, 2);
+        let (mut whole, mut smallest) = (Vec::new(), 10);
+        in_halves(&users[..3], true, &run, &mut whole, &mut smallest).expect("a part that fits");
+        assert_eq!((whole.len(), smallest), (1, 10), "nothing was halved");
+        let message = in_halves(&users, false, &run, &mut whole, &mut smallest).unwrap_err().to_string();
+        assert!(message.contains("OUT_OF_MEMORY") && whole.len() == 1, "{message}");
+        let other = |_: &[u32]| -> Result<u32> { candle_core::bail!("an illegal address") };
+        assert!(in_halves(&users, true, &other, &mut Vec::new(), &mut smallest).is_err());
     }
 }

@@ -66,6 +66,10 @@ pub(super) fn check(operation: &str, code: i32) -> Result<()> {
         0 => Ok(()),
         // The name is what an out-of-memory error of the driver is told by as well.
         2 => bail!("{operation}: CUDA_ERROR_OUT_OF_MEMORY"),
+        // No machine code for this GPU, and portable code that its driver does not know.
+        209 | 222 => bail!(
+            "{operation}: the kernels of this build do not run on this GPU or driver (CUDA error {code}); build with CUDA_COMPUTE_CAP as the GPU has it (docs/devices.md)"
+        ),
         code => bail!("{operation}: CUDA error {code}"),
     }
 }

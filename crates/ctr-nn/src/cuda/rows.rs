@@ -147,7 +147,7 @@ impl SortedLookups {
 /// Updates all rows (slices along the first dimension) of a parameter, or those in `active`, in place.
 ///
 /// # Errors
-/// If a shape does not fit.
+/// If a shape does not fit, or a row is out of range.
 pub(crate) fn update_rows(
     parameter: &Tensor,
     state: Option<&Tensor>,
@@ -160,6 +160,9 @@ pub(crate) fn update_rows(
         bail!("a gradient {:?} and {per_value} values of state do not fit {:?}", grad.shape(), parameter.shape());
     }
     let rows = parameter.dim(0)?;
+    if let Some(row) = active.into_iter().flatten().find(|row| **row as usize >= rows) {
+        bail!("row {row} is out of range for a parameter of {rows} rows");
+    }
     let device = device_of(parameter)?;
     let listed = active.map(|active| Tensor::new(active, parameter.device())).transpose()?;
     let active = listed.as_ref().map_or(Ok(std::ptr::null_mut()), pointer::<u32>)?;
@@ -167,7 +170,7 @@ pub(crate) fn update_rows(
     let row_len = parameter.elem_count() / rows.max(1);
     let state = state.map_or(Ok(std::ptr::null_mut()), pointer::<f32>)?;
     let (values, grad, stream) = (pointer::<f32>(parameter)?, pointer::<f32>(grad)?, stream_of(&device)?);
-    // SAFETY: the shapes were held against each other above; the caller's rows are below the number of rows.
+    // SAFETY: shapes and rows were held against the parameter's above.
     let code =
         unsafe { ffi::ctr_update_rows(values, state, grad, update.into(), active, count, row_len as u32, stream) };
     check("update of a parameter", code)

@@ -1,7 +1,7 @@
 //! Fused tensor operations.
 //!
-//! candle has each of these as a chain of allocating passes. On the CPU one pass does, and on a CUDA device one kernel (`cuda/`)
-//! where [`has_kernels`] decides; on other devices the chain of plain candle operations is what runs. Operations in place have no
+//! candle has each of these as a chain of allocating passes. On the CPU one pass does, and on a CUDA device one kernel where `cuda/`
+//! has it; elsewhere the chain of plain candle operations is what runs. Operations in place have no
 //! such chain, and their callers see to it. Every fused operation is tested against its plain twin.
 
 mod affine;

@@ -9,22 +9,28 @@ use std::sync::Arc;
 pub enum Rows {
     /// Every row.
     All,
-    /// Only these rows; the others do not move. Replicas without samples left are kept out so.
+    /// Only these rows, each named once; the others do not move. Replicas without samples left are kept out so.
     Active(Arc<[u32]>),
 }
 
 impl Rows {
+    /// # Errors
+    /// If one of them is not among the `rows` rows of the parameter.
+    pub(crate) fn check(&self, rows: usize) -> Result<()> {
+        match self {
+            Rows::All => Ok(()),
+            Rows::Active(active) => match active.iter().find(|row| **row as usize >= rows) {
+                Some(row) => bail!("row {row} is out of range for a parameter of {rows} rows"),
+                None => Ok(()),
+            },
+        }
+    }
+
     /// Calls `update(row)` for each of the `rows` rows to update.
-    pub(crate) fn for_each(&self, rows: usize, mut update: impl FnMut(usize)) -> Result<()> {
+    pub(crate) fn for_each(&self, rows: usize, mut update: impl FnMut(usize)) {
         match self {
             Rows::All => (0..rows).for_each(update),
-            Rows::Active(active) => {
-                if let Some(row) = active.iter().find(|row| **row as usize >= rows) {
-                    bail!("row {row} is out of range for a parameter of {rows} rows");
-                }
-                active.iter().for_each(|&row| update(row as usize));
-            }
+            Rows::Active(active) => active.iter().for_each(|&row| update(row as usize)),
         }
-        Ok(())
     }
 }
