@@ -166,7 +166,8 @@ impl<'a> FineTuner<'a> {
                 )?,
                 Kind::Dense | Kind::Buffer => tuned,
             };
-            leaves.insert(&spec.name, value);
+            // Out of candle's graph, or every request would be one.
+            leaves.insert(&spec.name, value.detach());
         }
         let slots = FieldSlots::new(&self.dataset.lookups_by_field());
         let history_length = self.dataset.history_length;

@@ -67,17 +67,15 @@ impl FineTuner<'_> {
         seed: u64,
     ) -> Result<(Vec<ChunkResult>, usize)> {
         let started = Instant::now();
-        let prepare =
-            |users: &[&'_ UserTask]| PreparedChunk::new(self, users.to_vec(), method, seed).copied_to(self.device);
-        let run_alone = |users: &[&UserTask]| self.launch(&prepare(users)?, method)?.read();
+        let run_alone = |users: &[&UserTask]| self.launch(&self.prepare(users, method, seed)?, method)?.read();
         let chunks: Vec<&[&UserTask]> = order.chunks(chunk_users).collect();
         let (mut results, mut smallest) = (Vec::new(), chunk_users);
-        let (mut ready, mut launched) = (chunks.first().map(|users| prepare(users)), None::<LaunchedChunk>);
+        let (mut ready, mut launched) = (None, None::<LaunchedChunk>);
         for (i, users) in chunks.iter().enumerate() {
-            let current = ready.take().unwrap_or_else(|| prepare(users));
+            let current = ready.take().unwrap_or_else(|| self.prepare(users, method, seed));
             let (tried, next) = rayon::join(
                 || current.and_then(|chunk| self.launch(&chunk, method)),
-                || chunks.get(i + 1).map(|users| prepare(users)),
+                || chunks.get(i + 1).map(|users| self.prepare(users, method, seed)),
             );
             if let Some(before) = launched.take() {
                 results.push(before.read()?);
@@ -99,6 +97,10 @@ impl FineTuner<'_> {
         let seconds_per_user = started.elapsed().as_secs_f32() / order.len().max(1) as f32;
         results.iter_mut().for_each(|result| result.seconds_per_user = seconds_per_user);
         Ok((results, smallest))
+    }
+
+    fn prepare<'t>(&self, users: &[&'t UserTask], method: &Method, seed: u64) -> Result<PreparedChunk<'t>> {
+        PreparedChunk::new(self, users.to_vec(), method, seed).copied_to(self.device)
     }
 }
 

@@ -289,6 +289,9 @@ fn a_request_gets_the_engines_scores<C: ModelConfig>() {
     let none = Method::parse("none").expect("known");
     for (task, range) in tasks.users.iter().zip(tasks.judged_ranges()).take(5) {
         let user_model = tuner.user_model(task, &none, 1).expect("a model");
+        let parameters = user_model.parameters();
+        let in_graph: Vec<_> = parameters.iter().filter(|(_, value)| value.track_op()).map(|(name, _)| name).collect();
+        assert!(in_graph.is_empty(), "a request would make a graph of {in_graph:?}");
         for (&sample, expected) in task.judged.iter().zip(&tuned[range]) {
             let ids = lookups(&dataset, sample);
             // A thousand are scored in parts by all models but the smallest.
