@@ -1,9 +1,9 @@
-//! `x W + b` in one pass: the product is added to rows that start as the bias.
+//! `x W + b`: the product is written once, and bias and rectifier follow in one pass.
 
 use super::{
-    bias_activation::rectify_in_place,
+    bias_activation::{add_bias, rectify},
     f32_slice,
-    product::{Factor, Sizes, add_product, push_product},
+    product::{Factor, Sizes, push_product},
 };
 #[cfg(feature = "cuda")]
 use crate::cuda;
@@ -25,20 +25,19 @@ pub fn affine(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, rectified: boo
         }
         return Ok(product);
     }
-    let sum = match bias {
-        Some(bias) => x.apply_op3_no_bwd(weight, bias, &Affine)?,
-        None => x.apply_op2_no_bwd(weight, &Affine)?,
-    };
-    if rectified {
-        rectify_in_place(&sum)?;
+    match bias {
+        Some(bias) => x.apply_op3_no_bwd(weight, bias, &Affine { rectified }),
+        None => x.apply_op2_no_bwd(weight, &Affine { rectified }),
     }
-    Ok(sum)
 }
 
-struct Affine;
+struct Affine {
+    rectified: bool,
+}
 
 impl Affine {
     fn run(
+        &self,
         (x, x_layout): (&CpuStorage, &Layout),
         (weight, weight_layout): (&CpuStorage, &Layout),
         bias: Option<(&CpuStorage, &Layout)>,
@@ -56,13 +55,12 @@ impl Affine {
         for replica in 0..replicas {
             let x = Factor::Plain(&x[replica * batch * input..][..batch * input]);
             let weight = Factor::Plain(&weight[replica * input * output..][..input * output]);
+            push_product(&mut out, x, weight, sizes)?;
+            let rows = &mut out[replica * batch * output..];
             match bias {
-                Some(bias) => {
-                    let bias = &bias[replica * output..][..output];
-                    (0..batch).for_each(|_| out.extend_from_slice(bias));
-                    add_product(&mut out[replica * batch * output..], 1.0, x, weight, sizes)?;
-                }
-                None => push_product(&mut out, x, weight, sizes)?,
+                Some(bias) => add_bias(rows, &bias[replica * output..][..output], self.rectified),
+                None if self.rectified => rows.iter_mut().for_each(|z| *z = rectify(*z)),
+                None => {}
             }
         }
         Ok((CpuStorage::F32(out), Shape::from((replicas, batch, output))))
@@ -81,7 +79,7 @@ impl CustomOp2 for Affine {
         weight: &CpuStorage,
         weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        Self::run((x, x_layout), (weight, weight_layout), None)
+        self.run((x, x_layout), (weight, weight_layout), None)
     }
 }
 
@@ -99,7 +97,7 @@ impl CustomOp3 for Affine {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        Self::run((x, x_layout), (weight, weight_layout), Some((bias, bias_layout)))
+        self.run((x, x_layout), (weight, weight_layout), Some((bias, bias_layout)))
     }
 }
 
@@ -114,6 +112,7 @@ mod tests {
             let (x, weight) = (wave(&[2, batch, input], 0.3)?, wave(&[2, input, output], 0.7)?);
             let (bias, product) = (wave(&[2, output], 1.1)?, x.matmul(&weight)?);
             assert!(largest_difference(&affine(&x, &weight, None, false)?, &product)? < 1e-6);
+            assert!(largest_difference(&affine(&x, &weight, None, true)?, &product.relu()?)? < 1e-6);
             let expected = product.broadcast_add(&bias.unsqueeze(1)?)?;
             assert!(largest_difference(&affine(&x, &weight, Some(&bias), false)?, &expected)? < 2e-6);
             assert!(largest_difference(&affine(&x, &weight, Some(&bias), true)?, &expected.relu()?)? < 2e-6);

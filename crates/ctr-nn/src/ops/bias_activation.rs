@@ -1,7 +1,8 @@
 //! Bias and rectifier after a matrix product, in one pass forward and one backward.
 
-use super::{f32_slice, f32_slice_mut};
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp1, Layout, Result, Shape, Tensor, bail};
+use super::f32_slice;
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use multiversion::multiversion;
 
 /// `x + bias` with `x` `[R, B, out]` and one bias row per replica, `[R, out]`, or per run of rows, `[R, G, out]`: then
 /// row `g` is added to the rows `g * B / G .. (g + 1) * B / G`.
@@ -103,29 +104,28 @@ pub(crate) fn sum_to_bias(grad: &Tensor, bias: &Tensor) -> Result<Tensor> {
     grad.apply_op1_no_bwd(&SumOverRuns { shape: bias.shape().clone() })
 }
 
-/// `x = max(x, 0)` in place, on the CPU.
-///
-/// # Errors
-/// If the tensor is not contiguous.
-pub(crate) fn rectify_in_place(x: &Tensor) -> Result<()> {
-    x.inplace_op1(&RectifyInPlace)
-}
-
-struct RectifyInPlace;
-
-impl InplaceOp1 for RectifyInPlace {
-    fn name(&self) -> &'static str {
-        "rectify_in_place"
-    }
-
-    fn cpu_fwd(&self, x: &mut CpuStorage, layout: &Layout) -> Result<()> {
-        f32_slice_mut(self.name(), x, layout)?.iter_mut().for_each(|x| *x = rectify(*x));
-        Ok(())
+/// `row += bias` for every row, then `max(_, 0)` if `rectified`.
+#[allow(clippy::needless_range_loop)] // Plain loops, as `width.rs` says why.
+#[multiversion(targets("x86_64+avx2"))]
+pub(super) fn add_bias(rows: &mut [f32], bias: &[f32], rectified: bool) {
+    let width = bias.len();
+    for i in 0..rows.len() / width.max(1) {
+        let row = &mut rows[i * width..][..width];
+        if rectified {
+            for k in 0..width {
+                row[k] = rectify(row[k] + bias[k]);
+            }
+        } else {
+            for k in 0..width {
+                row[k] += bias[k];
+            }
+        }
     }
 }
 
 /// `max(z, 0)` that lets NaN through, so that a diverged model is noticed (`f32::max` would turn it into 0).
-fn rectify(z: f32) -> f32 {
+#[inline(always)]
+pub(super) fn rectify(z: f32) -> f32 {
     if z < 0.0 { 0.0 } else { z }
 }
 
@@ -167,13 +167,22 @@ impl CustomOp1 for SumOverRuns {
         let mut sums = vec![0f32; self.shape.elem_count()];
         let run = replicas * batch * out * out / sums.len();
         for (rows, sums) in x.chunks_exact(run).zip(sums.chunks_exact_mut(out)) {
-            for row in rows.chunks_exact(out) {
-                for (sum, value) in sums.iter_mut().zip(row) {
-                    *sum += value;
-                }
-            }
+            add_rows(sums, rows);
         }
         Ok((CpuStorage::F32(sums), self.shape.clone()))
+    }
+}
+
+/// Adds every row to `sums`.
+#[allow(clippy::needless_range_loop)] // Plain loops, as `width.rs` says why.
+#[multiversion(targets("x86_64+avx2"))]
+fn add_rows(sums: &mut [f32], rows: &[f32]) {
+    let width = sums.len();
+    for i in 0..rows.len() / width.max(1) {
+        let row = &rows[i * width..][..width];
+        for k in 0..width {
+            sums[k] += row[k];
+        }
     }
 }
 

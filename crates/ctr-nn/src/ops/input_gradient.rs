@@ -7,6 +7,7 @@ use super::{
 #[cfg(feature = "cuda")]
 use crate::cuda;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use multiversion::multiversion;
 use std::ops::Range;
 
 /// From so many samples on a CUDA device copies the weights.
@@ -97,6 +98,16 @@ impl CustomOp2 for WeightGradient {
 
 struct InputGradient;
 
+/// Leaves the gradient where `y` is positive, and 0 elsewhere.
+#[allow(clippy::needless_range_loop)] // Plain loops, as `width.rs` says why.
+#[multiversion(targets("x86_64+avx2"))]
+fn mask(grad: &mut [f32], y: &[f32]) {
+    let y = &y[..grad.len()];
+    for i in 0..grad.len() {
+        grad[i] = if y[i] > 0.0 { grad[i] } else { 0.0 };
+    }
+}
+
 impl InputGradient {
     fn run(
         (grad, grad_layout): (&CpuStorage, &Layout),
@@ -120,9 +131,7 @@ impl InputGradient {
             let weight = &weight[replica * input * output..][..input * output];
             push_product(&mut out, Factor::Plain(grad), Factor::Transposed(weight), sizes)?;
             if let Some(y) = rectified {
-                for (grad, y) in out[replica * size..].iter_mut().zip(&y[replica * size..][..size]) {
-                    *grad = if *y > 0.0 { *grad } else { 0.0 };
-                }
+                mask(&mut out[replica * size..], &y[replica * size..][..size]);
             }
         }
         Ok((CpuStorage::F32(out), shape))
