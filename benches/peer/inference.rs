@@ -8,8 +8,10 @@ use ctr_personalize::{FineTuner, FineTuningConfig, Method};
 use serde_json::json;
 use std::{path::Path, time::Instant};
 
-/// Requests of one round.
+/// Timed requests of one round.
 const REQUESTS: usize = 500;
+/// Requests before them, untimed: the round follows a pause, in which caches and cores have gone cold.
+const WARM_UP_REQUESTS: usize = 50;
 
 /// One round scores 500 requests of `candidates` candidates, one after the other, with one user's copy. A request's
 /// candidates are test samples of many users, under the user's own history.
@@ -40,6 +42,9 @@ pub fn run(model: Model, candidates: usize, export: &Path) -> Result<()> {
     tensors.insert("request.logits".into(), Tensor::from_vec(expected.concat(), (REQUESTS, candidates), &device)?);
     save_tensors(&tensors, &export.join("requests.safetensors"))?;
     serve(json!({ "requests": REQUESTS, "candidates": candidates }), || {
+        for ids in &requests[..WARM_UP_REQUESTS] {
+            std::hint::black_box(user_model.score(ids, &history)?);
+        }
         let mut seconds = Vec::with_capacity(REQUESTS);
         for ids in &requests {
             let clock = Instant::now();

@@ -18,10 +18,8 @@ pub struct UserModel<'a> {
 }
 
 /// Least values (of [`CtrModel::values_per_sample`]) and candidates of a part of a request.
-const VALUES_PER_PIECE: usize = 1 << 15;
+const VALUES_PER_PIECE: usize = 1 << 17;
 const CANDIDATES_PER_PIECE: usize = 24;
-/// Most parts of a request: more would be handed over for too little work each.
-const MOST_PIECES: usize = 8;
 
 impl UserModel<'_> {
     /// The copy's values by name, tables whole.
@@ -59,7 +57,7 @@ impl UserModel<'_> {
     /// hand-over to another thread. They depend on the model and the request only, so the number of threads changes nothing.
     fn pieces(&self, candidates: usize) -> usize {
         let of_work = candidates * self.model.values_per_sample() / VALUES_PER_PIECE;
-        of_work.min(candidates / CANDIDATES_PER_PIECE).clamp(1, MOST_PIECES)
+        of_work.min(candidates / CANDIDATES_PER_PIECE).max(1)
     }
 
     fn score_piece(&self, ids: &[u32], history: &[u32]) -> Result<Vec<f32>> {
