@@ -36,8 +36,8 @@ pub enum DataError {
     },
     /// The folder or one of its files is absent.
     #[error(
-        "{dataset}: {path} does not exist (data folder taken from {origin}; the other ways to set it are --data-dir, \
-         data_dir in the config and CTRBENCH_DATA). Fetch the official files with `ctrbench data download`, or from \
+        "{dataset}: {path} does not exist (data folder taken from {origin}; ways to set it are --data-dir, \
+         data_dir in the config and CTRBENCH_DATA). Fetch the official files with `ctrbench data download {dataset}`, or from \
          {home_page}, and put them there"
     )]
     MissingFile {

@@ -57,7 +57,7 @@ enum Scores {
     /// Logits of each user's samples to rank.
     Read(Vec<Vec<f32>>),
     /// Those of all users in one tensor, and where each user's lie in it.
-    OnDevice { scores: Tensor, places: Vec<Range<usize>> },
+    Joined { scores: Tensor, places: Vec<Range<usize>> },
 }
 
 impl LaunchedChunk {
@@ -65,7 +65,7 @@ impl LaunchedChunk {
     pub fn read(self) -> candle_core::Result<ChunkResult> {
         let logits = match self.scores {
             Scores::Read(logits) => logits,
-            Scores::OnDevice { scores, places } => {
+            Scores::Joined { scores, places } => {
                 let values = scores.to_vec1::<f32>()?;
                 places.into_iter().map(|place| values[place].to_vec()).collect()
             }
@@ -158,16 +158,16 @@ impl<'a> FineTuner<'a> {
                 return Err(self.diverged(task, method));
             }
             let value = match spec.kind {
-                // Fine-tuned rows over the cloud's: `cloud + (tuned - cloud)` would round.
-                Kind::Table => self.cloud.get(&spec.name)?.as_tensor().copy()?.scatter(
+                // Fine-tuned rows over the cloud's: `cloud + (tuned - cloud)` would round. Out of candle's graph, or every request
+                // would make one.
+                Kind::Table => self.cloud.get(&spec.name)?.as_detached_tensor().scatter(
                     &rows.unsqueeze(1)?.broadcast_as(tuned.shape())?.contiguous()?,
                     &tuned,
                     0,
                 )?,
                 Kind::Dense | Kind::Buffer => tuned,
             };
-            // Out of candle's graph, or every request would be one.
-            leaves.insert(&spec.name, value.detach());
+            leaves.insert(&spec.name, value);
         }
         let slots = FieldSlots::new(&self.dataset.lookups_by_field());
         let history_length = self.dataset.history_length;
@@ -209,7 +209,7 @@ impl<'a> FineTuner<'a> {
             scores.push(logits.flatten_all()?);
         }
         let scores = if let [only] = &scores[..] { only.clone() } else { Tensor::cat(&scores, 0)? };
-        Ok(LaunchedChunk { scores: Scores::OnDevice { scores, places }, clamped })
+        Ok(LaunchedChunk { scores: Scores::Joined { scores, places }, clamped })
     }
 
     /// The cloud's logits of each user's samples to rank, plus its own constant.

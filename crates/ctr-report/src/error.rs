@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The file system refused.
-    #[error("cannot {action} {}: {cause}; check that the results folder is writable and the disk not full", path.display())]
+    #[error("cannot {action} {}: {cause}; check that the results folder (results_dir) is writable and the disk not full", path.display())]
     Io {
         /// What was tried: `create`, `write`, `rename`, `read`.
         action: &'static str,

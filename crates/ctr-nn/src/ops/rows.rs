@@ -14,6 +14,8 @@ pub enum Rows {
 }
 
 impl Rows {
+    /// Refuses rows that a parameter of `rows` rows has not.
+    ///
     /// # Errors
     /// If one of them is not among the `rows` rows of the parameter.
     pub(crate) fn check(&self, rows: usize) -> Result<()> {

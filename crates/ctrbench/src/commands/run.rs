@@ -8,7 +8,7 @@ use crate::{
     progress::{Progress, write_line},
     threads::pool,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use ctr_nn::{DeviceChoice, MatmulPrecision, OpenedDevice};
 use ctr_report::{RunFolder, RunRecord, table};
 use std::{path::Path, time::SystemTime};
@@ -60,7 +60,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         Experiment::check(&config, &dataset)?;
         let folder = match &args.resume {
             Some(path) => RunFolder::open(path)?,
-            None => RunFolder::create(&config.results_dir, &config.name, started).context("results_dir")?,
+            None => RunFolder::create(&config.results_dir, &config.name, started)?,
         };
         progress.line(&format!("results go to {}", folder.path().display()));
         let record = Experiment::new(config, device, dataset, folder.clone(), started, &progress)?.run()?;
