@@ -188,7 +188,7 @@ impl<'a> FineTuner<'a> {
         self.launch(chunk, method)?.read()
     }
 
-    /// The same up to the reading of the scores, for which a GPU would have to have come to its end.
+    /// The same without reading the scores, which on a GPU waits for all that was launched.
     pub(crate) fn launch(&self, chunk: &PreparedChunk, method: &Method) -> candle_core::Result<LaunchedChunk> {
         let replicas = Replicas::new(self, chunk, method)?;
         self.tune(chunk, &replicas)?;

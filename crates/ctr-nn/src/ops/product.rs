@@ -8,8 +8,6 @@ use super::column::add_column;
 #[cfg(target_arch = "x86_64")]
 use super::kernels::Kernels;
 use candle_core::{Result, bail};
-#[cfg(target_arch = "x86_64")]
-use std::ops::Range;
 
 #[cfg(not(target_arch = "x86_64"))]
 use self::multiply_anywhere as multiply;
@@ -122,7 +120,8 @@ unsafe fn multiply(out: *mut f32, adds: bool, scale: f32, left: Factor, right: F
     }
 }
 
-/// The same by `kernels`.
+/// The same by `kernels` of `private-gemm-x86`. Its scratch memory, on each thread two buffers of what it takes for the third-level
+/// cache, is only reserved until it is touched.
 ///
 /// # Safety
 /// As [`multiply`]; the processor has what `kernels` need.
@@ -134,69 +133,49 @@ unsafe fn multiply_by(
     scale: f32,
     left: Factor,
     right: Factor,
-    sizes: Sizes,
-) {
-    let mut start = 0;
-    while start < sizes.columns {
-        let part = start..start + kernels.columns_at_once(sizes.columns - start);
-        start = part.end;
-        // SAFETY: the caller's; the part is of the columns that there are.
-        unsafe { multiply_columns(kernels, out, adds, scale, left, right, sizes, part) }
-    }
-}
-
-/// The same for some of the columns, by `private-gemm-x86`. Its scratch memory, on each thread two buffers of what it takes for the
-/// third-level cache, is only reserved until it is touched.
-///
-/// # Safety
-/// As [`multiply_by`]; `part` lies within the columns.
-#[cfg(target_arch = "x86_64")]
-#[allow(clippy::too_many_arguments)]
-unsafe fn multiply_columns(
-    kernels: Kernels,
-    out: *mut f32,
-    adds: bool,
-    scale: f32,
-    left: Factor,
-    right: Factor,
     Sizes { rows, inner, columns }: Sizes,
-    part: Range<usize>,
 ) {
     use private_gemm_x86::{Accum, DType, DstKind, IType, gemm};
     let (left_rows, left_columns) = left.strides(rows, inner);
     let (right_rows, right_columns) = right.strides(inner, columns);
-    // It takes its left factor in columns, so it is given `right^T left^T`, which makes `out` by columns, ours by rows.
-    // SAFETY: the caller's, processor included; neither indices nor a diagonal are given, and `Accum::Replace` does not read
-    // `out` (version 0.1.22, to which Cargo.toml holds the library for that).
-    unsafe {
-        gemm(
-            DType::F32,
-            IType::U64,
-            kernels.instructions(),
-            part.len(),
-            rows,
-            inner,
-            out.add(part.start).cast(),
-            1,
-            columns as isize,
-            std::ptr::null(),
-            std::ptr::null(),
-            DstKind::Full,
-            if adds { Accum::Add } else { Accum::Replace },
-            right.values().as_ptr().offset(part.start as isize * right_columns).cast(),
-            right_columns,
-            right_rows,
-            false,
-            std::ptr::null(),
-            0,
-            left.values().as_ptr().cast(),
-            left_columns,
-            left_rows,
-            false,
-            (&raw const scale).cast(),
-            1,
-        );
-        clear_upper_halves();
+    let mut start = 0;
+    while start < columns {
+        let width = kernels.columns_at_once(columns - start);
+        // It takes its left factor in columns, so it is given `right^T left^T`, which makes `out` by columns, ours by rows.
+        // SAFETY: the caller's, processor included, and the part is of the columns that there are; neither indices nor a
+        // diagonal are given, and `Accum::Replace` does not read `out` (version 0.1.22, to which Cargo.toml holds the library
+        // for that).
+        unsafe {
+            gemm(
+                DType::F32,
+                IType::U64,
+                kernels.instructions(),
+                width,
+                rows,
+                inner,
+                out.add(start).cast(),
+                1,
+                columns as isize,
+                std::ptr::null(),
+                std::ptr::null(),
+                DstKind::Full,
+                if adds { Accum::Add } else { Accum::Replace },
+                right.values().as_ptr().offset(start as isize * right_columns).cast(),
+                right_columns,
+                right_rows,
+                false,
+                std::ptr::null(),
+                0,
+                left.values().as_ptr().cast(),
+                left_columns,
+                left_rows,
+                false,
+                (&raw const scale).cast(),
+                1,
+            );
+            clear_upper_halves();
+        }
+        start += width;
     }
 }
 
