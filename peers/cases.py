@@ -103,4 +103,4 @@ def variants(case, folder, ready, data_dir, start):
         return {"scikit-learn": Evaluation(folder, ready)}, 1e-9
     from loading import Loading
 
-    return {"pandas, DataLoader": Loading(data_dir, ready)}, 0
+    return {"pandas, DataLoader": Loading(folder, data_dir, ready)}, 1e-4

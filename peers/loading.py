@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from models import Lists, Model
+from encoded import HELD_OUT, Encoded
+from models import TABLES, Lists, Model, load_parameters
 
 
 def read(folder):
@@ -22,7 +23,8 @@ def read(folder):
     users = pd.read_csv(folder / "users.dat", names=["user", "gender", "age", "occupation", "zip"], **options)
     movies = pd.read_csv(folder / "movies.dat", names=["item", "title", "genres"], **options)
     users["zip"] = users["zip"].str[0]
-    movies["year"] = movies["title"].str.extract(r"(\d{4})(?!.*\d{4})", expand=False)
+    year = movies["title"].str.extract(r"(\d{4})(?!.*\d{4})", expand=False)
+    movies["year"] = year.where(year >= "1980", year.str[:3])
     rows = ratings.merge(users, on="user").merge(movies, on="item").sort_values(["user", "time"], kind="stable")
     place = rows.groupby("user").cumcount()
     size = rows.groupby("user")["user"].transform("size")
@@ -43,10 +45,12 @@ def read(folder):
         weights[row, : len(genres_of_text)] = 1 / len(genres_of_text)
     text = texts.get_indexer(rows["genres"])
     single = np.stack(columns, 1)
+    ones = np.ones(single.shape, np.float32)
+    # As ctrbench has its fields: the genres before the year.
     inputs = Lists(
-        torch.from_numpy(np.concatenate([single, genres[text]], 1)),
-        torch.from_numpy(np.concatenate([np.ones(single.shape, np.float32), weights[text]], 1)),
-        torch.tensor([*range(len(columns)), *[len(columns)] * genres.shape[1]]),
+        torch.from_numpy(np.concatenate([single[:, :-1], genres[text], single[:, -1:]], 1)),
+        torch.from_numpy(np.concatenate([ones[:, :-1], weights[text], ones[:, -1:]], 1)),
+        torch.tensor([*range(len(columns) - 1), *[len(columns) - 1] * genres.shape[1], len(columns)]),
     )
     labels = (rows["rating"] >= 4).to_numpy(np.float32)
     return inputs, torch.from_numpy(labels), torch.from_numpy(train), offset + len(known) + 1
@@ -55,20 +59,41 @@ def read(folder):
 class Loading:
     """The script that would be written in an afternoon."""
 
-    def __init__(self, data_dir, ready):
-        self.folder, self.ready = pathlib.Path(data_dir) / "movielens-1m", ready
+    def __init__(self, folder, data_dir, ready):
+        self.folder, self.raw, self.ready = pathlib.Path(folder), pathlib.Path(data_dir) / "movielens-1m", ready
 
     def check(self):
-        """By how much the numbers of rows, training rows and positives differ in sum; the epoch itself differs by initial
-        values and order."""
-        _, labels, train, _ = read(self.folder)
-        counts = {"rows": len(labels), "training_rows": int(train.sum()), "positives": int(labels.sum())}
-        return sum(abs(count - self.ready[name]) for name, count in counts.items())
+        """Difference of the epoch's mean loss from ctrbench's, from the same weights in the same order. The rows and what they
+        look up must be ctrbench's too, each value by a number of its own."""
+        inputs, labels, train, table_rows = read(self.raw)
+        encoded = Encoded(self.folder, with_history=False)
+        if not torch.equal(labels, encoded.labels) or not torch.equal(train, encoded.part == HELD_OUT["training"]):
+            raise SystemExit("loading: labels or training rows are not ctrbench's")
+        parameters = load_parameters(self.folder / "initial.safetensors")
+        rows = torch.from_numpy(numbers_of(inputs, encoded, table_rows))
+        parameters |= {table: parameters[table][rows] for table in TABLES}
+        order = torch.from_numpy(np.fromfile(self.folder / "order.u32", dtype=np.uint32).astype(np.int64))
+        samples = TensorDataset(inputs.ids[order], inputs.weights[order], labels[order])
+        loss = self.epoch(parameters, DataLoader(samples, batch_size=self.ready["batch_size"]), inputs.field_of)
+        return abs(loss - self.ready["train_loss"])
+
+    def epoch(self, parameters, loader, field_of):
+        """Mean loss of one epoch."""
+        model = Model("deepfm", 0)
+        parameters = {name: torch.nn.Parameter(value) for name, value in parameters.items()}
+        optimizer = torch.optim.Adam(parameters.values(), lr=self.ready["learning_rate"])
+        total = 0.0
+        for ids, weights, targets in loader:
+            loss = F.binary_cross_entropy_with_logits(model(parameters, (Lists(ids, weights, field_of),)), targets)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(targets)
+        return total / len(loader.dataset)
 
     def round(self):
         started = time.perf_counter()
-        inputs, labels, train, table_rows = read(self.folder)
-        model = Model("deepfm", 0)
+        inputs, labels, train, table_rows = read(self.raw)
         fields = int(inputs.field_of[-1]) + 1
         shapes = {"mlp.0": (128, fields * 16), "mlp.1": (64, 128)}
         parameters = {
@@ -79,17 +104,20 @@ class Loading:
         }
         for name, shape in shapes.items():
             parameters |= {f"{name}.weight": torch.randn(shape) * 0.1, f"{name}.bias": torch.zeros(shape[0])}
-        parameters = {name: torch.nn.Parameter(value) for name, value in parameters.items()}
-        optimizer = torch.optim.Adam(parameters.values(), lr=1e-3)
-        loader = DataLoader(
-            TensorDataset(inputs.ids[train], inputs.weights[train], labels[train]),
-            batch_size=self.ready["batch_size"],
-            shuffle=True,
-        )
-        for ids, weights, targets in loader:
-            batch = Lists(ids, weights, inputs.field_of)
-            loss = F.binary_cross_entropy_with_logits(model(parameters, (batch,)), targets)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
+        samples = TensorDataset(inputs.ids[train], inputs.weights[train], labels[train])
+        loader = DataLoader(samples, batch_size=self.ready["batch_size"], shuffle=True)
+        self.epoch(parameters, loader, inputs.field_of)
         return time.perf_counter() - started
+
+
+def numbers_of(inputs, encoded, table_rows):
+    """ctrbench's table row of each of ours that is looked up, 0 for the others."""
+    if not torch.equal(inputs.field_of, encoded.field_of) or not torch.equal(inputs.weights, encoded.weights):
+        raise SystemExit("loading: fields or numbers of values are not ctrbench's")
+    used = inputs.weights > 0
+    pairs = np.unique(torch.stack([inputs.ids[used], encoded.ids[used]], 1).numpy(), axis=0)
+    if any(len(np.unique(numbers)) != len(pairs) for numbers in pairs.T):
+        raise SystemExit("loading: a value has not one number on either side")
+    rows = np.zeros(table_rows, np.int64)
+    rows[pairs[:, 0]] = pairs[:, 1]
+    return rows

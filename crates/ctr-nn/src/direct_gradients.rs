@@ -22,7 +22,7 @@ pub struct DetachedParameter {
 }
 
 impl DetachedParameter {
-    /// The leaf `name`, which asks for a gradient if `is_trained`.
+    /// The leaf `name`, out of the graph, which asks for a gradient if `is_trained`.
     ///
     /// # Errors
     /// If it is not contiguous: a step of descent on a copy would be lost.
@@ -30,7 +30,7 @@ impl DetachedParameter {
         if !leaf.is_contiguous() {
             bail!("`{name}` is not contiguous")
         }
-        Ok(Self { name: is_trained.then(|| name.to_owned()), value: leaf.detach() })
+        Ok(Self { name: is_trained.then(|| name.to_owned()), value: leaf.clone() })
     }
 
     /// Whether a gradient is asked for.

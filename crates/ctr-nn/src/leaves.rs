@@ -3,26 +3,43 @@
 use crate::ops::{self, Backward};
 use crate::{Batch, DetachedParameter, DirectGradients, TableLookUps};
 use candle_core::{Result, Tensor, bail};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-};
+use std::{collections::BTreeMap, ops::Range};
 
 /// Parameters by name, each with the replica axis in front: tables `[R * N, dim]` (replica `r` owns the rows
 /// `r * N .. (r + 1) * N`), everything else `[R, shape…]`.
 #[derive(Debug, Clone, Default)]
 pub struct Leaves {
-    by_name: BTreeMap<String, Tensor>,
-    /// Those that are parts of variables.
-    parts_of_variables: BTreeSet<String>,
+    by_name: BTreeMap<String, Leaf>,
     direct: Option<DirectGradients>,
     lookups: Option<TableLookUps>,
+}
+
+#[derive(Debug, Clone)]
+struct Leaf {
+    tensor: Tensor,
+    /// The same out of the graph, made once: a step asks for it in every layer.
+    detached: Tensor,
+    /// Whether it is a variable or a part of one.
+    is_trained: bool,
 }
 
 impl Leaves {
     /// Adds or replaces a parameter.
     pub fn insert(&mut self, name: impl Into<String>, tensor: Tensor) {
-        self.by_name.insert(name.into(), tensor);
+        let is_trained = tensor.is_variable();
+        self.insert_leaf(name.into(), tensor, is_trained);
+    }
+
+    fn insert_leaf(&mut self, name: String, tensor: Tensor, is_trained: bool) {
+        let detached = tensor.detach();
+        self.by_name.insert(name, Leaf { tensor, detached, is_trained });
+    }
+
+    fn leaf(&self, name: &str) -> Result<&Leaf> {
+        match self.by_name.get(name) {
+            Some(leaf) => Ok(leaf),
+            None => bail!("no parameter named `{name}` among {:?}", self.by_name.keys().collect::<Vec<_>>()),
+        }
     }
 
     /// The parameter of this name.
@@ -30,10 +47,7 @@ impl Leaves {
     /// # Errors
     /// If there is none.
     pub fn get(&self, name: &str) -> Result<&Tensor> {
-        match self.by_name.get(name) {
-            Some(tensor) => Ok(tensor),
-            None => bail!("no parameter named `{name}` among {:?}", self.by_name.keys().collect::<Vec<_>>()),
-        }
+        Ok(&self.leaf(name)?.tensor)
     }
 
     /// The parameter of this name out of the graph, for a node that computes its gradient itself.
@@ -41,8 +55,8 @@ impl Leaves {
     /// # Errors
     /// If there is none, or it is not contiguous.
     pub fn detached(&self, name: &str) -> Result<DetachedParameter> {
-        let leaf = self.get(name)?;
-        DetachedParameter::new(name, leaf, leaf.is_variable() || self.parts_of_variables.contains(name))
+        let leaf = self.leaf(name)?;
+        DetachedParameter::new(name, &leaf.detached, leaf.is_trained)
     }
 
     /// Some replicas of all `of` that these leaves hold. The values are shared: who changes them in place changes these leaves'.
@@ -52,18 +66,16 @@ impl Leaves {
     pub fn replicas(&self, range: Range<usize>, of: usize) -> Result<Self> {
         let mut part = Self { direct: self.direct.clone(), lookups: self.lookups.clone(), ..Self::default() };
         for (name, leaf) in &self.by_name {
-            let each = leaf.dim(0)? / of;
-            part.insert(name, leaf.narrow(0, range.start * each, range.len() * each)?);
-            if leaf.is_variable() {
-                part.parts_of_variables.insert(name.clone());
-            }
+            let each = leaf.tensor.dim(0)? / of;
+            let own = leaf.tensor.narrow(0, range.start * each, range.len() * each)?;
+            part.insert_leaf(name.clone(), own, leaf.is_trained);
         }
         Ok(part)
     }
 
     /// All parameters in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
-        self.by_name.iter().map(|(name, tensor)| (name.as_str(), tensor))
+        self.by_name.iter().map(|(name, leaf)| (name.as_str(), &leaf.tensor))
     }
 
     /// Lets layers compute gradients themselves and leave them here, beside candle's `GradStore`.
@@ -159,7 +171,15 @@ impl Leaves {
         })?;
         match at_once {
             Some(sums) => Ok(sums),
-            None => ops::sum_fields(&self.field_embeddings(table, batch)?),
+            None => {
+                let values = self.get(table)?;
+                let has_gradient = values.track_op() || self.lookups.is_some();
+                if has_gradient || batch.means.is_some() {
+                    ops::sum_fields(&self.field_embeddings(table, batch)?)
+                } else {
+                    ops::sum_of_rows(values, &batch.ids)
+                }
+            }
         }
     }
 }

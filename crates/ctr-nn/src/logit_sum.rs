@@ -47,10 +47,7 @@ impl<'a> LogitSum<'a> {
             None => embeddings,
         };
         let (value, backward) = compute(&embeddings)?;
-        self.sum = Some(match self.sum {
-            Some(sum) => (sum + value)?,
-            None => value,
-        });
+        self.add_term(value)?;
         let (lookups, table, ids) = (self.lookups.clone(), table.to_owned(), self.batch.ids.clone());
         self.backwards.push(Box::new(move |grad| {
             let of_fields = backward(grad)?;
@@ -68,11 +65,29 @@ impl<'a> LogitSum<'a> {
     ///
     /// # Errors
     /// If there is no such table, it has more columns, or an id is out of range.
-    pub fn add_fields(self, table: &str) -> Result<Self> {
-        self.add(table, |weights| {
-            let fields = weights.dim(2)?;
-            Ok((ops::sum_fields(weights)?, Box::new(move |grad: &Tensor| ops::repeat_fields(grad, fields))))
-        })
+    pub fn add_fields(mut self, table: &str) -> Result<Self> {
+        if self.batch.means.is_some() {
+            return self.add(table, |weights| {
+                let fields = weights.dim(2)?;
+                Ok((ops::sum_fields(weights)?, Box::new(move |grad: &Tensor| ops::repeat_fields(grad, fields))))
+            });
+        }
+        self.add_term(ops::sum_of_rows(&self.leaves.get(table)?.detach(), &self.batch.ids)?)?;
+        let (lookups, table, ids) = (self.lookups.clone(), table.to_owned(), self.batch.ids.clone());
+        let fields = ids.dim(2)?;
+        self.backwards.push(Box::new(move |grad| {
+            lookups.leave(&table, &ids, ops::repeat_fields(grad, fields)?);
+            Ok(())
+        }));
+        Ok(self)
+    }
+
+    fn add_term(&mut self, term: Tensor) -> Result<()> {
+        self.sum = Some(match self.sum.take() {
+            Some(sum) => (sum + term)?,
+            None => term,
+        });
+        Ok(())
     }
 
     /// The sum plus a parameter of one value, as a node of the graph.

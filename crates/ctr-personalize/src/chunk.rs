@@ -42,9 +42,13 @@ impl EncodedChunk {
                 let mut ids = Vec::with_capacity(samples * slots.total());
                 let mut history = Vec::with_capacity(samples * history_length);
                 for &sample in task.local.iter().chain(&task.judged) {
-                    let start = ids.len();
-                    dataset.append_lookups(sample as usize, PADDING_ROW, &mut ids);
-                    ids[start..].iter_mut().filter(|id| **id != PADDING_ROW).for_each(|id| *id = map.leaf_row(*id));
+                    if dataset.lists.is_empty() {
+                        ids.extend(dataset.sample_ids(sample as usize).iter().map(|&id| map.leaf_row(id)));
+                    } else {
+                        let start = ids.len();
+                        dataset.append_lookups(sample as usize, PADDING_ROW, &mut ids);
+                        ids[start..].iter_mut().filter(|id| **id != PADDING_ROW).for_each(|id| *id = map.leaf_row(*id));
+                    }
                     if uses_history {
                         let end = history.len() + history_length;
                         history.extend(dataset.history(sample as usize).iter().map(|&id| map.leaf_row(id)));

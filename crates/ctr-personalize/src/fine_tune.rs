@@ -6,7 +6,7 @@ use crate::{
 };
 use candle_core::{Device, Tensor};
 use ctr_data::Dataset;
-use ctr_nn::{Algorithm, Context, CtrModel, FieldSlots, Kind, Leaves, Parameters, bce_with_logits, seeded_rng};
+use ctr_nn::{Algorithm, Context, CtrModel, FieldSlots, Kind, Leaves, Parameters, bce_backward, seeded_rng};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use std::{ops::Range, time::Instant};
@@ -244,7 +244,7 @@ impl<'a> FineTuner<'a> {
                 logits = logits.broadcast_add(&offsets.narrow(0, 0, inputs.users)?)?;
             }
             // The backward of all replicas' losses is that of their sum.
-            let grads = bce_with_logits(&logits, &inputs.labels, &inputs.weights)?.backward()?;
+            let grads = bce_backward(&logits, &inputs.labels, &inputs.weights)?;
             replicas.step(self, grads, step as u64 + 1, &inputs)?;
         }
         Ok(())

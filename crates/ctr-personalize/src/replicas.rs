@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor, Var, backprop::GradStore};
 use ctr_nn::{
     DirectGradients, Group, Kind, Leaves, Rows, Step, TableLookUps, gather_rows_as_variable, repeat_as_variable,
 };
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, ops::Range, sync::Arc};
 
 /// The users' copies of the cloud model.
 pub(crate) struct Replicas {
@@ -72,11 +72,11 @@ impl Replicas {
     }
 
     /// The leaves that a step reads.
-    pub fn leaves_of(&self, inputs: &StepInputs) -> Result<Leaves> {
+    pub fn leaves_of(&self, inputs: &StepInputs) -> Result<Cow<'_, Leaves>> {
         if inputs.users == self.count {
-            Ok(self.leaves.clone())
+            Ok(Cow::Borrowed(&self.leaves))
         } else {
-            self.leaves.replicas(0..inputs.users, self.count)
+            self.leaves.replicas(0..inputs.users, self.count).map(Cow::Owned)
         }
     }
 

@@ -1,5 +1,6 @@
 //! Which rows of the tables a set of samples touches.
 
+use std::hint::select_unpredictable;
 use std::sync::{Mutex, PoisonError};
 
 const ABSENT: u32 = u32::MAX;
@@ -10,35 +11,41 @@ const ABSENT: u32 = u32::MAX;
 #[derive(Debug)]
 pub(crate) struct RowMap {
     slots: Vec<u32>,
+    /// Global ids in the order of their leaf rows; behind the first `count`, room for those to come.
     rows: Vec<u32>,
+    count: usize,
 }
 
 impl RowMap {
     /// A map for tables of this many rows.
     pub fn new(table_rows: usize) -> Self {
-        Self { slots: vec![ABSENT; table_rows], rows: Vec::new() }
+        Self { slots: vec![ABSENT; table_rows], rows: vec![0; table_rows + 1], count: 0 }
     }
 
     /// The leaf row of a global id, which must be below the number of table rows.
+    #[inline]
     pub fn leaf_row(&mut self, id: u32) -> u32 {
         let slot = &mut self.slots[id as usize];
-        if *slot == ABSENT {
-            *slot = self.rows.len() as u32;
-            self.rows.push(id);
-        }
-        *slot
+        let is_new = *slot == ABSENT;
+        // Whether a user has met an id before is as hard to foresee as a coin.
+        let row = select_unpredictable(is_new, self.count as u32, *slot);
+        *slot = row;
+        self.rows[self.count] = id;
+        self.count += usize::from(is_new);
+        row
     }
 
     /// Global ids in the order of their leaf rows.
     pub fn rows(&self) -> &[u32] {
-        &self.rows
+        &self.rows[..self.count]
     }
 
     /// Forgets every id.
     pub fn clear(&mut self) {
-        for id in self.rows.drain(..) {
+        for &id in &self.rows[..self.count] {
             self.slots[id as usize] = ABSENT;
         }
+        self.count = 0;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Binary cross-entropy on logits, weighted, one sum per replica.
 
-use super::f32_slice;
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use super::{f32_slice, precomputed};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, backprop::GradStore, bail};
 
 /// `sum_b w * (max(z, 0) - z * y + ln(1 + exp(-|z|)))` per replica.
 ///
@@ -26,6 +26,20 @@ pub fn bce_with_logits(logits: &Tensor, targets: &Tensor, weights: &Tensor) -> R
         return super::precomputed(&logits.contiguous()?, losses, Box::new(to_logits));
     }
     plain(logits, targets, weights)
+}
+
+/// The backward of the sum of all replicas' [`bce_with_logits`]. On the CPU the losses, which nobody reads here, are not computed.
+///
+/// # Errors
+/// If the shapes differ.
+pub fn bce_backward(logits: &Tensor, targets: &Tensor, weights: &Tensor) -> Result<GradStore> {
+    if !logits.device().is_cpu() {
+        return bce_with_logits(logits, targets, weights)?.backward();
+    }
+    let logits = logits.contiguous()?;
+    let grad = logits.apply_op3_no_bwd(&targets.contiguous()?, &weights.contiguous()?, &Gradient)?;
+    let end = Tensor::zeros(1, DType::F32, logits.device())?;
+    precomputed(&logits, end, Box::new(move |_| Ok(Some(grad.clone()))))?.backward()
 }
 
 fn plain(logits: &Tensor, targets: &Tensor, weights: &Tensor) -> Result<Tensor> {
@@ -95,9 +109,44 @@ impl CustomOp2 for Residual {
     ) -> Result<(CpuStorage, Shape)> {
         let logits = f32_slice(self.name(), logits, logits_layout)?;
         let targets = f32_slice(self.name(), targets, targets_layout)?;
-        let residual = logits.iter().zip(targets).map(|(z, y)| 1.0 / (1.0 + (-z).exp()) - y).collect();
+        let residual = logits.iter().zip(targets).map(|(z, y)| residual(*z, *y)).collect();
         Ok((CpuStorage::F32(residual), logits_layout.shape().clone()))
     }
+}
+
+/// `w * (sigmoid(z) - y)`.
+struct Gradient;
+
+impl CustomOp3 for Gradient {
+    fn name(&self) -> &'static str {
+        "bce_gradient"
+    }
+
+    fn cpu_fwd(
+        &self,
+        logits: &CpuStorage,
+        logits_layout: &Layout,
+        targets: &CpuStorage,
+        targets_layout: &Layout,
+        weights: &CpuStorage,
+        weights_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let shape = logits_layout.shape();
+        if targets_layout.shape() != shape || weights_layout.shape() != shape {
+            let (targets, weights) = (targets_layout.shape(), weights_layout.shape());
+            bail!("bce_backward: targets {targets:?} and weights {weights:?} do not fit {shape:?}");
+        }
+        let logits = f32_slice(self.name(), logits, logits_layout)?;
+        let targets = f32_slice(self.name(), targets, targets_layout)?;
+        let weights = f32_slice(self.name(), weights, weights_layout)?;
+        let each = logits.iter().zip(targets).zip(weights);
+        let grads = each.map(|((z, y), w)| w * residual(*z, *y)).collect();
+        Ok((CpuStorage::F32(grads), shape.clone()))
+    }
+}
+
+fn residual(logit: f32, target: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp()) - target
 }
 
 #[cfg(test)]
@@ -127,6 +176,17 @@ mod tests {
         assert!(close(&loss.to_vec1()?, &[1.19728, 17.5]), "{loss}");
         let grad = grads.get(&logits).expect("a gradient").flatten_all()?.to_vec1::<f32>()?;
         assert!(close(&grad, &[-0.25, 0.4087872, 0.0, 0.25, -0.5, -0.025]), "{grad:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn backward_alone_is_that_of_the_losses() -> Result<()> {
+        let (logits, targets, weights) = case()?;
+        let expected = bce_with_logits(&logits, &targets, &weights)?.backward()?;
+        let grads = bce_backward(&logits, &targets, &weights)?;
+        let of = |grads: &GradStore| grads.get(&logits).expect("a gradient").flatten_all()?.to_vec1::<f32>();
+        assert_eq!(of(&grads)?, of(&expected)?);
+        assert!(bce_backward(&logits, &targets, &weights.narrow(1, 0, 2)?).is_err());
         Ok(())
     }
 

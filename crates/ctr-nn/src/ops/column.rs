@@ -50,11 +50,22 @@ fn add_dots(out: &mut [f32], scale: f32, rows: &[f32], right: &[f32]) {
     }
 }
 
+/// Four columns in one pass over `out`, added one after the other, so that its values wait less for each other.
 #[allow(clippy::needless_range_loop)]
 #[multiversion(targets("x86_64+avx2"))]
 fn add_weighted(out: &mut [f32], scale: f32, columns: &[f32], right: &[f32]) {
     let rows = out.len();
-    for k in 0..right.len() {
+    let fours = right.len() - right.len() % 4;
+    for k in (0..fours).step_by(4) {
+        let [p, q, r, s] = [scale * right[k], scale * right[k + 1], scale * right[k + 2], scale * right[k + 3]];
+        let (first, second) = columns[k * rows..][..4 * rows].split_at(2 * rows);
+        let ((a, b), (c, d)) = (first.split_at(rows), second.split_at(rows));
+        let (b, d) = (&b[..rows], &d[..rows]);
+        for i in 0..rows {
+            out[i] = out[i] + p * a[i] + q * b[i] + r * c[i] + s * d[i];
+        }
+    }
+    for k in fours..right.len() {
         let (weight, column) = (scale * right[k], &columns[k * rows..][..rows]);
         for i in 0..rows {
             out[i] += weight * column[i];

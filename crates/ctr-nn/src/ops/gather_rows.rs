@@ -57,13 +57,16 @@ fn gather<const WIDTH: usize>(table: &[f32], ids: &[u32], dim: usize) -> Vec<f32
     };
     if WIDTH > 0 {
         let (rows, _) = table.as_chunks::<WIDTH>();
-        let mut values = vec![[0.0; WIDTH]; ids.len()];
-        for (i, (&id, value)) in ids.iter().zip(&mut values).enumerate() {
+        let mut values: Vec<[f32; WIDTH]> = Vec::with_capacity(ids.len());
+        for (i, (&id, value)) in ids.iter().zip(values.spare_capacity_mut()).enumerate() {
             soon(i);
-            if let Some(row) = rows.get(id as usize) {
-                *value = *row;
-            }
+            match rows.get(id as usize) {
+                Some(row) => value.write(*row),
+                None => value.write([0.0; WIDTH]),
+            };
         }
+        // SAFETY: there is room for a row of every id, and each was written.
+        unsafe { values.set_len(ids.len()) };
         return values.into_flattened();
     }
     let mut values = Vec::with_capacity(ids.len() * dim);

@@ -100,7 +100,7 @@ struct InputGradient;
 
 /// Leaves the gradient where `y` is positive, and 0 elsewhere.
 #[allow(clippy::needless_range_loop)] // Plain loops, as `width.rs` says why.
-#[multiversion(targets("x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn mask(grad: &mut [f32], y: &[f32]) {
     let y = &y[..grad.len()];
     for i in 0..grad.len() {

@@ -19,6 +19,7 @@ mod interact_keys;
 #[cfg(target_arch = "x86_64")]
 mod kernels;
 mod optimizer_update;
+mod outer;
 mod precomputed;
 pub(crate) mod prefetch;
 mod prelu;
@@ -32,7 +33,7 @@ mod weighted_sum;
 pub(crate) mod width;
 
 pub use affine::affine;
-pub use bce_with_logits::bce_with_logits;
+pub use bce_with_logits::{bce_backward, bce_with_logits};
 pub use bias_activation::{bias_add, bias_relu};
 pub(crate) use bias_activation::{mask_positive, sum_to_bias};
 pub(crate) use descend::{descend, descend_by};
@@ -51,7 +52,7 @@ pub(crate) use prelu::{prelu, prelu_backward};
 pub use rows::Rows;
 pub(crate) use sigmoid::sigmoid;
 pub(crate) use standardize::{moments, standardize};
-pub(crate) use sum_fields::{repeat_fields, sum_fields};
+pub(crate) use sum_fields::{repeat_fields, sum_fields, sum_of_rows};
 pub use vector_cross::{CrossGradients, Crossed, VectorCross};
 pub use weighted_sum::weighted_sum;
 

@@ -1,7 +1,8 @@
 //! The sum of one number per field.
 
-use super::f32_slice;
-use candle_core::{Result, Storage, Tensor};
+use super::prefetch::{self, ROWS_AHEAD, prefetch};
+use super::{check_ids, f32_slice, gather_rows, u32_slice};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
 
 /// `[R, B, F, 1]` to `[R, B]`.
 ///
@@ -13,6 +14,59 @@ pub(crate) fn sum_fields(values: &Tensor) -> Result<Tensor> {
         return crate::cuda::sum_fields(&values.contiguous()?);
     }
     values.squeeze(3)?.sum(2)
+}
+
+/// For every sample the sum of its rows in a table of one column, `[rows, 1]` at `[R, B, F]` to `[R, B]`, out of the graph.
+/// [`crate::PADDING_ROW`] adds nothing.
+///
+/// # Errors
+/// If the table has more columns or an id is out of range.
+pub(crate) fn sum_of_rows(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
+    if table.device().is_cpu() {
+        table.contiguous()?.apply_op2_no_bwd(&ids.contiguous()?, &SumOfRows)
+    } else {
+        sum_fields(&gather_rows(table, ids)?)
+    }
+}
+
+struct SumOfRows;
+
+impl CustomOp2 for SumOfRows {
+    fn name(&self) -> &'static str {
+        "sum_of_rows"
+    }
+
+    fn cpu_fwd(
+        &self,
+        table: &CpuStorage,
+        table_layout: &Layout,
+        ids: &CpuStorage,
+        ids_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (replicas, batch, fields) = ids_layout.shape().dims3()?;
+        let rows = match *table_layout.dims() {
+            [rows, 1] => rows,
+            _ => bail!("sum_of_rows: a table {:?} has not one column", table_layout.shape()),
+        };
+        let table = f32_slice(self.name(), table, table_layout)?;
+        let ids = u32_slice(self.name(), ids, ids_layout)?;
+        check_ids(self.name(), ids, rows)?;
+        let mut sums = Vec::with_capacity(replicas * batch);
+        let ahead = if prefetch::pays(table) { ROWS_AHEAD } else { ids.len() };
+        let soon = ids.get(ahead..).unwrap_or_default();
+        for sample in 0..replicas * batch {
+            let own = sample * fields..(sample + 1) * fields;
+            for &next in soon.get(own.clone()).unwrap_or_default() {
+                prefetch(table, next as usize, 1);
+            }
+            let mut sum = 0.0;
+            for &id in &ids[own] {
+                sum += table.get(id as usize).copied().unwrap_or(0.0);
+            }
+            sums.push(sum);
+        }
+        Ok((CpuStorage::F32(sums), Shape::from((replicas, batch))))
+    }
 }
 
 /// The gradient of [`sum_fields`]: `[R, B]` to `[R, B, fields, 1]`.
@@ -43,7 +97,23 @@ pub(crate) fn repeat_fields(grad: &Tensor, fields: usize) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PADDING_ROW;
     use crate::ops::wave;
+    use candle_core::Device;
+
+    #[test]
+    fn sums_what_is_gathered() -> Result<()> {
+        for rows in [7usize, 1 << 18] {
+            let table = wave(&[rows, 1], 0.7)?;
+            let id = |i: usize| if i % 5 == 4 { PADDING_ROW } else { (i * 7919 % rows) as u32 };
+            let ids = Tensor::from_iter((0..2 * 9 * 6).map(id), &Device::Cpu)?.reshape((2, 9, 6))?;
+            let plain = gather_rows(&table, &ids)?.squeeze(3)?.sum(2)?;
+            assert_eq!(sum_of_rows(&table, &ids)?.to_vec2::<f32>()?, plain.to_vec2::<f32>()?);
+            let beyond = Tensor::full(rows as u32, (1, 1, 1), &Device::Cpu)?;
+            assert!(sum_of_rows(&table, &beyond).is_err());
+        }
+        Ok(())
+    }
 
     #[test]
     fn repeats_as_candle_broadcasts() -> Result<()> {
