@@ -80,6 +80,15 @@ impl DirectGradients {
         }
     }
 
+    /// Adds the sums of `grad` (`[R, B, out]`) over the samples to the gradient of a bias `[R, out]`.
+    pub(crate) fn add_row_sums(&self, bias: &DetachedParameter, grad: &Tensor) -> Result<()> {
+        match (&bias.name, self.descent) {
+            (None, _) => Ok(()),
+            (Some(_), Some(learning_rate)) => ops::descend_by_row_sums(&bias.value, grad, learning_rate),
+            (Some(_), None) => self.add(bias, ops::sum_to_bias(grad, &bias.value)?),
+        }
+    }
+
     /// Takes what was collected since the last call; nothing if steps were taken instead.
     pub fn take(&self) -> BTreeMap<String, Tensor> {
         std::mem::take(&mut self.collected.lock().unwrap_or_else(PoisonError::into_inner))

@@ -101,12 +101,13 @@ impl RowGradients {
             if dim == 0 || values.elem_count() != ids.elem_count() * dim {
                 bail!("gradients {:?} of ids {:?} do not fit a table {:?}", values.shape(), ids.shape(), table.shape());
             }
-            let (ids, values) = (ids.flatten_all()?, values.reshape(((), dim))?.contiguous()?);
             if !table.device().is_cpu() {
+                let (ids, values) = (ids.flatten_all()?, values.reshape(((), dim))?.contiguous()?);
                 let steps = ops::scatter_add_rows(&(values * -learning_rate)?, &ids, rows)?;
                 table.slice_set(&(table + steps)?, 0, 0)?;
                 continue;
             }
+            let (ids, values) = (ids.contiguous()?, values.contiguous()?);
             let ((ids, ids_layout), (values, layout)) = (ids.storage_and_layout(), values.storage_and_layout());
             let (Storage::Cpu(ids), Storage::Cpu(values)) = (&*ids, &*values) else {
                 bail!("ids and gradients are on another device than their table")

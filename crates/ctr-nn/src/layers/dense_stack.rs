@@ -104,8 +104,8 @@ fn backward(done: &[Done], grad: &Tensor, direct: &DirectGradients) -> Result<Te
                 // Before the weight may take its step.
                 let of_input = ops::input_gradient(&grad, weight.value(), is_rectified.then_some(input))?;
                 direct.add_product(weight, input, &grad)?;
-                if let Some(bias) = bias.as_ref().filter(|bias| bias.is_trained()) {
-                    direct.add(bias, ops::sum_to_bias(&grad, bias.value())?)?;
+                if let Some(bias) = bias {
+                    direct.add_row_sums(bias, &grad)?;
                 }
                 of_input
             }

@@ -176,7 +176,7 @@ impl CustomOp1 for SumOverRuns {
 /// Adds every row to `sums`, one after the other: four in one pass over the sums, so that these wait less for each other.
 #[allow(clippy::needless_range_loop)] // Plain loops, as `width.rs` says why.
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
-fn add_rows(sums: &mut [f32], rows: &[f32]) {
+pub(super) fn add_rows(sums: &mut [f32], rows: &[f32]) {
     let width = sums.len();
     let count = rows.len() / width.max(1);
     let fours = count - count % 4;

@@ -1,7 +1,11 @@
 //! A step of plain gradient descent on a matrix, taken by the matrix product that its gradient is.
 
+#[cfg(feature = "cuda")]
+use super::sum_to_bias;
 use super::{
-    Update, f32_slice, f32_slice_mut, in_place,
+    Update,
+    bias_activation::add_rows,
+    f32_slice, f32_slice_mut, in_place,
     product::{Factor, Sizes, add_product},
 };
 #[cfg(feature = "cuda")]
@@ -39,6 +43,35 @@ pub(crate) fn descend_by(parameter: &Tensor, grad: &Tensor, learning_rate: f32) 
     let grad = f32_slice("descend", storage, layout)?;
     in_place(parameter, |values| {
         Update::Sgd { learning_rate, l2: 0.0 }.apply(values, &mut [], grad);
+        Ok(())
+    })
+}
+
+/// `bias -= learning_rate * sum_b grad` for every replica: `bias` `[R, out]`, `grad` `[R, B, out]`, contiguous, on the CPU or a CUDA
+/// device.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub(crate) fn descend_by_row_sums(bias: &Tensor, grad: &Tensor, learning_rate: f32) -> Result<()> {
+    let (replicas, batch, out) = grad.dims3()?;
+    if bias.dims() != [replicas, out] {
+        bail!("a gradient {:?} does not fit the bias {:?}", grad.shape(), bias.shape());
+    }
+    #[cfg(feature = "cuda")]
+    if bias.device().is_cuda() {
+        return descend_by(bias, &sum_to_bias(grad, bias)?, learning_rate);
+    }
+    let (storage, layout) = grad.storage_and_layout();
+    let Storage::Cpu(storage) = &*storage else { bail!("descend works on the CPU and on CUDA devices") };
+    let grad = f32_slice("descend", storage, layout)?;
+    let mut sums = vec![0.0; out];
+    in_place(bias, |bias| {
+        for replica in 0..replicas {
+            sums.fill(0.0);
+            add_rows(&mut sums, &grad[replica * batch * out..][..batch * out]);
+            let own = &mut bias[replica * out..][..out];
+            Update::Sgd { learning_rate, l2: 0.0 }.apply(own, &mut [], &sums);
+        }
         Ok(())
     })
 }
@@ -92,6 +125,19 @@ mod tests {
     use super::*;
     use crate::ops::{largest_difference, wave};
     use candle_core::Var;
+
+    #[test]
+    fn biases_descend_by_the_sums_of_rows() -> Result<()> {
+        for (batch, out) in [(3, 4), (32, 17), (5, 1)] {
+            let bias = Var::from_tensor(&wave(&[2, out], 0.7)?)?;
+            let grad = wave(&[2, batch, out], 1.1)?;
+            let expected = (bias.as_tensor() - (grad.sum(1)? * 0.05)?)?;
+            descend_by_row_sums(&bias.as_detached_tensor(), &grad, 0.05)?;
+            assert!(largest_difference(bias.as_tensor(), &expected)? < 1e-6);
+        }
+        assert!(descend_by_row_sums(&wave(&[2, 3], 1.0)?, &wave(&[2, 5, 4], 1.0)?, 0.1).is_err());
+        Ok(())
+    }
 
     #[test]
     fn equals_the_gradient_times_the_step_size() -> Result<()> {

@@ -19,16 +19,15 @@ pub const PADDING_ROW: u32 = u32::MAX;
 /// # Errors
 /// If the table is not of rank 2 or an id is out of range.
 pub(crate) fn gather_rows(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
-    let (_, dim) = table.dims2()?;
-    let mut shape = ids.dims().to_vec();
-    shape.push(dim);
     #[cfg(feature = "cuda")]
     if table.device().is_cuda() {
         return gather_on_cuda(table, ids);
     }
     if table.device().is_cpu() {
-        table.contiguous()?.apply_op2(&ids.contiguous()?, GatherRows)?.reshape(shape)
+        table.contiguous()?.apply_op2(&ids.contiguous()?, GatherRows)
     } else {
+        let mut shape = ids.dims().to_vec();
+        shape.push(table.dim(1)?);
         table.index_select(&ids.flatten_all()?, 0)?.reshape(shape)
     }
 }
@@ -128,12 +127,15 @@ impl CustomOp2 for GatherRows {
         let ids = u32_slice(self.name(), ids, ids_layout)?;
         check_ids("gather_rows", ids, rows)?;
         let values = for_width!(dim, gather(table, ids, dim));
-        Ok((CpuStorage::F32(values), Shape::from((ids.len(), dim))))
+        let mut shape = ids_layout.dims().to_vec();
+        shape.push(dim);
+        Ok((CpuStorage::F32(values), Shape::from(shape)))
     }
 
     fn bwd(&self, table: &Tensor, ids: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let rows = table.dim(0)?;
-        Ok((Some(scatter_add_rows(grad, ids, rows)?), None))
+        let (rows, dim) = table.dims2()?;
+        let grad = grad.reshape((ids.elem_count(), dim))?;
+        Ok((Some(scatter_add_rows(&grad, &ids.flatten_all()?, rows)?), None))
     }
 }
 

@@ -36,7 +36,7 @@ pub use affine::affine;
 pub use bce_with_logits::{bce_backward, bce_with_logits};
 pub use bias_activation::{bias_add, bias_relu};
 pub(crate) use bias_activation::{mask_positive, sum_to_bias};
-pub(crate) use descend::{descend, descend_by};
+pub(crate) use descend::{descend, descend_by, descend_by_row_sums};
 pub(crate) use dice::dice;
 pub(crate) use field_means::{field_means, field_means_grad};
 pub use fm_interaction::{add_fm_interaction_grad, fm_interaction, fm_interaction_grad};

@@ -3,9 +3,10 @@
 //! A row of 16 values is two or four vector registers; a loop that learns the width when it runs pays more for itself than
 //! for the values. So kernels take `const WIDTH: usize` beside the width, and the usual widths get a kernel each.
 //!
-//! Kernels that gain by it are compiled for AVX2 too (`multiversion`), long rows for AVX-512: the same operations in the same
-//! order, so the same results. (Short rows are slower for AVX-512, whose compiler gathers across rows.) They hold plain loops only, and what these call is outside and always inlined: a closure written within would be
-//! compiled for AVX2 itself, not be inlined into an adaptor of the standard library that is not, and cost a call for every row.
+//! Kernels that gain by it are compiled for AVX2 too (`multiversion`), those over long rows for AVX-512 as well: the same
+//! operations in the same order, so the same results. (Over short rows AVX-512 loses: the compiler gathers across rows.) They hold
+//! plain loops only, and what these call is outside and always inlined: a closure written within would be compiled for AVX2
+//! itself, not be inlined into an adaptor of the standard library that is not, and cost a call for every row.
 
 /// The width of a kernel: `WIDTH`, or what it learns when it runs where that is 0.
 #[inline(always)]
