@@ -174,7 +174,6 @@ pub fn gather_rows_as_variable(table: &Tensor, ids: &Tensor) -> Result<Var> {
         bail!("gather_rows_as_variable: table and ids are on different devices")
     };
     let (rows, shape) = GatherRows.cpu_fwd(values, layout, ids_values, ids_layout)?;
-    let shape = [ids.dims(), &[shape.dims2()?.1]].concat();
     match rows {
         CpuStorage::F32(rows) => Var::from_vec(rows, shape, table.device()),
         _ => bail!("gather_rows_as_variable works on f32 tables"),
