@@ -63,24 +63,31 @@ class Loading:
         self.folder, self.raw, self.ready = pathlib.Path(folder), pathlib.Path(data_dir) / "movielens-1m", ready
 
     def check(self):
-        """Difference of the epoch's mean loss from ctrbench's, from the same weights in the same order. The rows and what they
-        look up must be ctrbench's too, each value by a number of its own."""
+        """How far the epoch's mean loss and the held-out log loss after it are from ctrbench's, from the same weights in the same
+        order. The rows and what they look up must be ctrbench's too, each value by a number of its own."""
         inputs, labels, train, table_rows = read(self.raw)
         encoded = Encoded(self.folder, with_history=False)
         if not torch.equal(labels, encoded.labels) or not torch.equal(train, encoded.part == HELD_OUT["training"]):
             raise SystemExit("loading: labels or training rows are not ctrbench's")
-        parameters = load_parameters(self.folder / "initial.safetensors")
+        ours = load_parameters(self.folder / "initial.safetensors")
+        shapes = [{name: value.shape for name, value in each.items()} for each in (ours, drawn(inputs, table_rows))]
+        if shapes[0] != shapes[1]:
+            raise SystemExit(f"loading: parameters {shapes[1]} are not ctrbench's {shapes[0]}")
         rows = torch.from_numpy(numbers_of(inputs, encoded, table_rows))
-        parameters |= {table: parameters[table][rows] for table in TABLES}
+        parameters = trainable(ours | {table: ours[table][rows] for table in TABLES})
         order = torch.from_numpy(np.fromfile(self.folder / "order.u32", dtype=np.uint32).astype(np.int64))
         samples = TensorDataset(inputs.ids[order], inputs.weights[order], labels[order])
-        loss = self.epoch(parameters, DataLoader(samples, batch_size=self.ready["batch_size"]), inputs.field_of)
-        return abs(loss - self.ready["train_loss"])
+        train_loss = self.epoch(parameters, DataLoader(samples, batch_size=self.ready["batch_size"]), inputs.field_of)
+        held_out = encoded.part == HELD_OUT["validation"]
+        with torch.no_grad():
+            batch = Lists(inputs.ids[held_out], inputs.weights[held_out], inputs.field_of)
+            logits = Model("deepfm", 0)(parameters, (batch,))
+            held_out_loss = F.binary_cross_entropy_with_logits(logits, labels[held_out]).item()
+        return max(abs(train_loss - self.ready["train_loss"]), abs(held_out_loss - self.ready["held_out_loss"]))
 
     def epoch(self, parameters, loader, field_of):
         """Mean loss of one epoch."""
         model = Model("deepfm", 0)
-        parameters = {name: torch.nn.Parameter(value) for name, value in parameters.items()}
         optimizer = torch.optim.Adam(parameters.values(), lr=self.ready["learning_rate"])
         total = 0.0
         for ids, weights, targets in loader:
@@ -94,20 +101,28 @@ class Loading:
     def round(self):
         started = time.perf_counter()
         inputs, labels, train, table_rows = read(self.raw)
-        fields = int(inputs.field_of[-1]) + 1
-        shapes = {"mlp.0": (128, fields * 16), "mlp.1": (64, 128)}
-        parameters = {
-            "embedding": torch.randn(table_rows, 16) * 0.01,
-            "linear": torch.randn(table_rows, 1) * 0.01,
-            "bias": torch.zeros(1),
-            "output.weight": torch.randn(1, 64) * 0.1,
-        }
-        for name, shape in shapes.items():
-            parameters |= {f"{name}.weight": torch.randn(shape) * 0.1, f"{name}.bias": torch.zeros(shape[0])}
         samples = TensorDataset(inputs.ids[train], inputs.weights[train], labels[train])
         loader = DataLoader(samples, batch_size=self.ready["batch_size"], shuffle=True)
-        self.epoch(parameters, loader, inputs.field_of)
+        self.epoch(trainable(drawn(inputs, table_rows)), loader, inputs.field_of)
         return time.perf_counter() - started
+
+
+def drawn(inputs, table_rows):
+    """Initial values of DeepFM with dimension 16 and hidden layers of 128 and 64."""
+    fields = int(inputs.field_of[-1]) + 1
+    values = {
+        "embedding": torch.randn(table_rows, 16) * 0.01,
+        "linear": torch.randn(table_rows, 1) * 0.01,
+        "bias": torch.zeros(1),
+        "output.weight": torch.randn(1, 64) * 0.1,
+    }
+    for name, shape in {"mlp.0": (128, fields * 16), "mlp.1": (64, 128)}.items():
+        values |= {f"{name}.weight": torch.randn(shape) * 0.1, f"{name}.bias": torch.zeros(shape[0])}
+    return values
+
+
+def trainable(values):
+    return {name: torch.nn.Parameter(value) for name, value in values.items()}
 
 
 def numbers_of(inputs, encoded, table_rows):

@@ -115,8 +115,8 @@ def markdown(lines, hardware, versions):
         "",
         f"{', '.join(f'{name} {version}' for name, version in versions.items())}. Medians of interleaved rounds on the "
         "same cores or card; of `auc` means over seeds. `p99` stands behind the 50th and 95th percentile, in microseconds. `times as "
-        "fast` is ours against theirs, above 1 where we are faster, the median of the rounds' ratios [least-largest]; `difference` is how far the two results are apart (held-out log loss, largest logit, metric, "
-        "rows), of `auc` ours less theirs.",
+        "fast` is ours against theirs, above 1 where we are faster, the median of the rounds' ratios [least-largest]; `difference` is how far the two results are apart (held-out log loss, largest logit, "
+        "metric; of loading the larger of the epoch's mean loss and the held-out log loss), of `auc` ours less theirs.",
         "",
         "| work | case | measure | ctrbench | against | theirs | times as fast | share of GEMM peak | difference | rounds |",
         "|---|---|---|--:|---|--:|--:|--:|--:|--:|",

@@ -50,6 +50,14 @@ impl Leaves {
         Ok(&self.leaf(name)?.tensor)
     }
 
+    /// The parameter of this name out of the graph.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(crate) fn value(&self, name: &str) -> Result<&Tensor> {
+        Ok(&self.leaf(name)?.detached)
+    }
+
     /// The parameter of this name out of the graph, for a node that computes its gradient itself.
     ///
     /// # Errors
@@ -171,15 +179,11 @@ impl Leaves {
         })?;
         match at_once {
             Some(sums) => Ok(sums),
-            None => {
-                let values = self.get(table)?;
-                let has_gradient = values.track_op() || self.lookups.is_some();
-                if has_gradient || batch.means.is_some() {
-                    ops::sum_fields(&self.field_embeddings(table, batch)?)
-                } else {
-                    ops::sum_of_rows(values, &batch.ids)
-                }
+            // Where look-ups are collected without kernels (Metal), the table is out of the graph and its rows are not.
+            None if batch.means.is_some() || self.lookups.is_some() || self.get(table)?.track_op() => {
+                ops::sum_fields(&self.field_embeddings(table, batch)?)
             }
+            None => ops::sum_of_rows(self.get(table)?, &batch.ids),
         }
     }
 }

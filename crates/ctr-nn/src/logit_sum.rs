@@ -39,8 +39,7 @@ impl<'a> LogitSum<'a> {
     /// # Errors
     /// If there is no such table, an id is out of range, or `compute` fails.
     pub fn add(mut self, table: &str, compute: impl FnOnce(&Tensor) -> Result<(Tensor, Backward)>) -> Result<Self> {
-        let rows = self.leaves.get(table)?.detach();
-        let embeddings = ops::gather_rows(&rows, &self.batch.ids)?;
+        let embeddings = ops::gather_rows(self.leaves.value(table)?, &self.batch.ids)?;
         let means = self.batch.means.clone();
         let embeddings = match &means {
             Some(means) => ops::field_means(&embeddings, means)?,
@@ -72,7 +71,7 @@ impl<'a> LogitSum<'a> {
                 Ok((ops::sum_fields(weights)?, Box::new(move |grad: &Tensor| ops::repeat_fields(grad, fields))))
             });
         }
-        self.add_term(ops::sum_of_rows(&self.leaves.get(table)?.detach(), &self.batch.ids)?)?;
+        self.add_term(ops::sum_of_rows(self.leaves.value(table)?, &self.batch.ids)?)?;
         let (lookups, table, ids) = (self.lookups.clone(), table.to_owned(), self.batch.ids.clone());
         let fields = ids.dim(2)?;
         self.backwards.push(Box::new(move |grad| {

@@ -136,17 +136,13 @@ impl OptimizerConfig {
     /// # Errors
     /// If shapes do not fit, a row is out of range, or the state is missing.
     pub fn step(&self, parameter: &Var, grad: &Tensor, state: Option<&Var>, rows: &Rows, step: &Step) -> Result<()> {
-        let (count, row_len) = row_shape(parameter)?;
-        rows.check(count)?;
         #[cfg(feature = "cuda")]
         if parameter.device().is_cuda() {
-            let active = match rows {
-                Rows::All => None,
-                Rows::Active(active) => Some(&**active),
-            };
             let state = state.map(Var::as_tensor);
-            return cuda::update_rows(parameter, state, &grad.contiguous()?, self.update(step), active);
+            return cuda::update_rows(parameter, state, &grad.contiguous()?, self.update(step), rows);
         }
+        let (count, row_len) = row_shape(parameter)?;
+        rows.check(count)?;
         if !parameter.device().is_cpu() {
             return self.step_plain(parameter, grad, state, rows, step);
         }
@@ -349,6 +345,17 @@ mod tests {
             }
         }
         Ok(())
+    }
+
+    #[test]
+    fn rows_that_are_not_there_or_named_twice_are_refused() {
+        let config = OptimizerConfig::new(Algorithm::Sgd, 0.1);
+        for (rows, says) in
+            [(vec![0, 2], "row 2 is out of range"), (vec![1, 1], "1 and 1 to update are not in ascending")]
+        {
+            let message = run(config, 0.0, Rows::Active(rows.into()), false).unwrap_err().to_string();
+            assert!(message.contains(says), "{message}");
+        }
     }
 
     /// Rows 2 and 0 of four are looked up, the latter twice: they move as the dense rule moves them, the others stay.

@@ -42,6 +42,7 @@ impl EncodedChunk {
                 let mut ids = Vec::with_capacity(samples * slots.total());
                 let mut history = Vec::with_capacity(samples * history_length);
                 for &sample in task.local.iter().chain(&task.judged) {
+                    // Without lists in one pass, which small models feel (docs/performance.md).
                     if dataset.lists.is_empty() {
                         ids.extend(dataset.sample_ids(sample as usize).iter().map(|&id| map.leaf_row(id)));
                     } else {

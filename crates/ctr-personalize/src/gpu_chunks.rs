@@ -1,10 +1,11 @@
 //! Chunks on a GPU: as many users as its memory holds, two at a time, so that one is prepared while the other computes.
 
 use crate::fine_tune::{ChunkResult, LaunchedChunk};
+use crate::pipeline::Steps;
 use crate::prepared::PreparedChunk;
 use crate::{FineTuner, Method, Tasks, UserTask};
 use candle_core::Result;
-use ctr_nn::{Kind, free_device_bytes, is_out_of_memory};
+use ctr_nn::{Kind, free_device_bytes};
 use std::time::Instant;
 
 /// Users beyond which a chunk is not faster (docs/performance-gpu.md has rates by size).
@@ -54,45 +55,24 @@ impl FineTuner<'_> {
         ((parameters + passes + inputs) * size_of::<f32>()) as u64
     }
 
-    /// Runs the users in this order. While a chunk is launched the next one is prepared, and a chunk's scores are read when the one
-    /// after it is launched, so that the device always has work. A chunk for which memory is short is tried again alone, then in
-    /// halves; the second result is the users of the smallest chunk.
+    /// Runs the users in this order; the second result is the users of the smallest chunk, fewer where memory was short.
     ///
     /// Chunks are launched one after the other, since products of several threads must not meet in cuBLAS's workspace.
-    pub(crate) fn run_on_gpu(
+    pub(crate) fn run_on_gpu<'t>(
         &self,
-        order: &[&UserTask],
+        order: &[&'t UserTask],
         chunk_users: usize,
         method: &Method,
         seed: u64,
     ) -> Result<(Vec<ChunkResult>, usize)> {
         let started = Instant::now();
-        let run_alone = |users: &[&UserTask]| self.launch(&self.prepare(users, method, seed)?, method)?.read();
-        let chunks: Vec<&[&UserTask]> = order.chunks(chunk_users).collect();
-        let (mut results, mut smallest) = (Vec::new(), chunk_users);
-        let (mut ready, mut launched) = (None, None::<LaunchedChunk>);
-        for (i, users) in chunks.iter().enumerate() {
-            let current = ready.take().unwrap_or_else(|| self.prepare(users, method, seed));
-            let (tried, next) = rayon::join(
-                || current.and_then(|chunk| self.launch(&chunk, method)),
-                || chunks.get(i + 1).map(|users| self.prepare(users, method, seed)),
-            );
-            if let Some(before) = launched.take() {
-                results.push(before.read()?);
-            }
-            match tried {
-                // What was prepared is dropped, and prepared again when its turn comes.
-                Err(error) if is_out_of_memory(&error) => {
-                    drop(next);
-                    let may_halve = !self.config.deterministic;
-                    in_halves(users, may_halve, &run_alone, &mut results, &mut smallest)?;
-                }
-                tried => (launched, ready) = (Some(tried?), next),
-            }
-        }
-        if let Some(last) = launched {
-            results.push(last.read()?);
-        }
+        let steps = Steps {
+            prepare: |users: &[&'t UserTask]| self.prepare(users, method, seed),
+            launch: |chunk: PreparedChunk<'t>| self.launch(&chunk, method),
+            read: LaunchedChunk::read,
+            may_halve: !self.config.deterministic,
+        };
+        let (mut results, smallest) = steps.run(order, chunk_users)?;
         // Chunks overlap, so a chunk's own time would count others' too.
         let seconds_per_user = started.elapsed().as_secs_f32() / order.len().max(1) as f32;
         results.iter_mut().for_each(|result| result.seconds_per_user = seconds_per_user);
@@ -101,29 +81,6 @@ impl FineTuner<'_> {
 
     fn prepare<'t>(&self, users: &[&'t UserTask], method: &Method, seed: u64) -> Result<PreparedChunk<'t>> {
         PreparedChunk::new(self, users.to_vec(), method, seed).copied_to(self.device)
-    }
-}
-
-/// Adds what `run` makes of all `users`, or, where memory is short and that may be, of their halves. `smallest` becomes the number of
-/// users of the smallest part, if that is fewer.
-fn in_halves<U, R>(
-    users: &[U],
-    may_halve: bool,
-    run: &impl Fn(&[U]) -> Result<R>,
-    results: &mut Vec<R>,
-    smallest: &mut usize,
-) -> Result<()> {
-    match run(users) {
-        Err(error) if is_out_of_memory(&error) && users.len() > 1 && may_halve => {
-            let (first, second) = users.split_at(users.len().div_ceil(2));
-            *smallest = second.len().min(*smallest);
-            in_halves(first, may_halve, run, results, smallest)?;
-            in_halves(second, may_halve, run, results, smallest)
-        }
-        tried => {
-            results.push(tried?);
-            Ok(())
-        }
     }
 }
 
@@ -183,26 +140,5 @@ mod tests {
             let users = with_tuner(&settings, |tuner, tasks| tuner.gpu_chunk_users(tasks).expect("a size"));
             assert_eq!(users, expected);
         }
-    }
-
-    /// A device that holds three users.
-    #[test]
-    fn parts_are_halved_until_they_fit_and_keep_their_order() {
-        let run = |users: &[u32]| match users.len() {
-            0..=3 => Ok(users.to_vec()),
-            _ => candle_core::bail!("CUDA_ERROR_OUT_OF_MEMORY"),
-        };
-        let users: Vec<u32> = (0..10).collect();
-        let (mut parts, mut smallest) = (Vec::new(), 10);
-        in_halves(&users, true, &run, &mut parts, &mut smallest).expect("parts that fit");
-        assert_eq!(parts, [vec![0, 1, 2], vec![3, 4], vec![5, 6, 7], vec![8, 9]]);
-        assert_eq!(smallest, 2);
-        let (mut whole, mut smallest) = (Vec::new(), 10);
-        in_halves(&users[..3], true, &run, &mut whole, &mut smallest).expect("a part that fits");
-        assert_eq!((whole.len(), smallest), (1, 10), "nothing was halved");
-        let message = in_halves(&users, false, &run, &mut whole, &mut smallest).unwrap_err().to_string();
-        assert!(message.contains("OUT_OF_MEMORY") && whole.len() == 1, "{message}");
-        let other = |_: &[u32]| -> Result<u32> { candle_core::bail!("an illegal address") };
-        assert!(in_halves(&users, true, &other, &mut Vec::new(), &mut smallest).is_err());
     }
 }

@@ -11,6 +11,7 @@ mod gpu_chunks;
 mod local_set;
 mod method;
 mod natural;
+mod pipeline;
 mod planted_drift;
 mod prepared;
 mod replicas;

@@ -7,11 +7,12 @@ const ABSENT: u32 = u32::MAX;
 
 /// Maps global ids to consecutive leaf rows in the order of their first appearance.
 ///
-/// It holds one slot per table row, so a look-up is one read; clearing costs what was touched, not the table's size.
+/// It holds one slot per table row, so a look-up is a read and two writes; clearing costs what was touched, not the table's size.
 #[derive(Debug)]
 pub(crate) struct RowMap {
     slots: Vec<u32>,
-    /// Global ids in the order of their leaf rows; behind the first `count`, room for those to come.
+    /// Global ids in the order of their leaf rows; behind the first `count`, room for those to come, and for one more: an id that is
+    /// met again is written there too.
     rows: Vec<u32>,
     count: usize,
 }
@@ -88,5 +89,7 @@ mod tests {
                 assert_eq!(map.rows(), [7, 3, 9]);
             });
         }
+        // Every row of the table, and one of them again.
+        RowMapPool::new(3).with(|map| assert_eq!([0, 1, 2, 0].map(|id| map.leaf_row(id)), [0, 1, 2, 0]));
     }
 }

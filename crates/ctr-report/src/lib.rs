@@ -27,7 +27,7 @@ pub use error::ReportError;
 pub use model_record::ModelRecord;
 pub use peak_memory::peak_memory_bytes;
 pub use record::{RunRecord, SCHEMA_VERSION};
-pub use run_folder::{RunFolder, write_report};
+pub use run_folder::{RunFolder, check_run_name, write_report};
 pub use system_record::SystemRecord;
 pub use timestamp::rfc3339_utc;
 pub use users::{UserBlock, UserRow, UserRows};

@@ -32,7 +32,7 @@ impl RunFolder {
     /// # Errors
     /// A name that is no folder name; a folder that cannot be made.
     pub fn create(results: &Path, name: &str, started: SystemTime) -> Result<Self, ReportError> {
-        check_name(name)?;
+        check_run_name(name)?;
         let parent = results.join(name);
         fs::create_dir_all(&parent).map_err(ReportError::io("create", &parent))?;
         let time: String = rfc3339_utc(started).chars().filter(|c| !matches!(c, '-' | ':')).collect();
@@ -163,7 +163,11 @@ pub fn write_report(record: &RunRecord, users: &UserRows, folder: &RunFolder) ->
     folder.write_plots(record, users)
 }
 
-fn check_name(name: &str) -> Result<(), ReportError> {
+/// Refuses a run name that would be no folder of its own below the results.
+///
+/// # Errors
+/// [`ReportError::RunName`].
+pub fn check_run_name(name: &str) -> Result<(), ReportError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed) {
         return Ok(());

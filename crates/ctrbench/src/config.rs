@@ -200,6 +200,10 @@ impl RunConfig {
 
     /// Checks every value and fills in the defaults of every model.
     pub fn resolve(mut self) -> Result<Self> {
+        ctr_report::check_run_name(&self.name).context("name")?;
+        if self.results_dir.as_os_str().is_empty() {
+            bail!("results_dir is empty; give a folder, `.` for this one");
+        }
         ctr_data::check_name(&self.dataset.name).context("dataset.name")?;
         self.dataset.validate().context("dataset")?;
         let of_dataset = ctr_data::default_config(&self.dataset.name).context("dataset.name")?;

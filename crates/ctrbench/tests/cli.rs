@@ -323,6 +323,8 @@ fn wrong_configurations_name_the_key_and_the_remedy() {
         ("training.learning_rate_factor=0.5", &["learning_rate_factor is 0.5", "raise training.patience above 1"]),
         ("dataset.history_length=100000000000", &["history_length", "100000000000"]),
         ("seeds", &["--set seeds: there is no `=`"]),
+        ("name=../elsewhere", &["name: \"../elsewhere\" cannot be a run's name"]),
+        ("results_dir=''", &["results_dir is empty; give a folder"]),
     ] {
         fails_with(tiny(folder.path()).args(["--quiet", "--set", set]), parts);
     }

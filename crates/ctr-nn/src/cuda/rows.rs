@@ -2,7 +2,7 @@
 
 use super::ffi::{self, UpdateRule};
 use super::memory::{check, device_of, empty, empty_variable, pointer, stream_of};
-use crate::ops::Update;
+use crate::ops::{Rows, Update};
 use candle_core::{DType, Result, Tensor, Var, bail};
 
 /// Look-ups that one group of threads adds up, one after the other: few, so that all of the device has work.
@@ -144,33 +144,34 @@ impl SortedLookups {
     }
 }
 
-/// Updates all rows (slices along the first dimension) of a parameter, or those in `active`, in place.
+/// Updates rows (slices along the first dimension) of a parameter in place.
 ///
 /// # Errors
-/// If a shape does not fit, or a row is out of range.
+/// If a shape does not fit, or a row is out of range or named twice.
 pub(crate) fn update_rows(
     parameter: &Tensor,
     state: Option<&Tensor>,
     grad: &Tensor,
     update: Update,
-    active: Option<&[u32]>,
+    rows: &Rows,
 ) -> Result<()> {
     let per_value = state.map_or(0, Tensor::elem_count) / parameter.elem_count().max(1);
     if grad.dims() != parameter.dims() || per_value != update.state_per_value() {
         bail!("a gradient {:?} and {per_value} values of state do not fit {:?}", grad.shape(), parameter.shape());
     }
-    let rows = parameter.dim(0)?;
-    if let Some(row) = active.into_iter().flatten().find(|row| **row as usize >= rows) {
-        bail!("row {row} is out of range for a parameter of {rows} rows");
-    }
+    let all = parameter.dim(0)?;
+    rows.check(all)?;
     let device = device_of(parameter)?;
-    let listed = active.map(|active| Tensor::new(active, parameter.device())).transpose()?;
+    let listed = match rows {
+        Rows::All => None,
+        Rows::Active(active) => Some(Tensor::new(&**active, parameter.device())?),
+    };
     let active = listed.as_ref().map_or(Ok(std::ptr::null_mut()), pointer::<u32>)?;
-    let count = listed.as_ref().map_or(rows, Tensor::elem_count);
-    let row_len = parameter.elem_count() / rows.max(1);
+    let count = listed.as_ref().map_or(all, Tensor::elem_count);
+    let row_len = parameter.elem_count() / all.max(1);
     let state = state.map_or(Ok(std::ptr::null_mut()), pointer::<f32>)?;
     let (values, grad, stream) = (pointer::<f32>(parameter)?, pointer::<f32>(grad)?, stream_of(&device)?);
-    // SAFETY: shapes and rows were held against the parameter's above.
+    // SAFETY: shapes and rows were held against the parameter's above, and no row is updated twice at once.
     let code =
         unsafe { ffi::ctr_update_rows(values, state, grad, update.into(), active, count, row_len as u32, stream) };
     check("update of a parameter", code)

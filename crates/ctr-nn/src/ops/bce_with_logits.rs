@@ -1,7 +1,7 @@
 //! Binary cross-entropy on logits, weighted, one sum per replica.
 
 use super::{f32_slice, precomputed};
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, backprop::GradStore, bail};
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, backprop::GradStore, bail};
 
 /// `sum_b w * (max(z, 0) - z * y + ln(1 + exp(-|z|)))` per replica.
 ///
@@ -23,7 +23,7 @@ pub fn bce_with_logits(logits: &Tensor, targets: &Tensor, weights: &Tensor) -> R
         let (logits_now, targets, weights) = (logits_now?, targets?, weights?);
         let losses = crate::cuda::bce(&logits_now, &targets, &weights)?;
         let to_logits = move |grad: &Tensor| crate::cuda::bce_grad(&logits_now, &targets, &weights, grad).map(Some);
-        return super::precomputed(&logits.contiguous()?, losses, Box::new(to_logits));
+        return precomputed(&logits.contiguous()?, losses, Box::new(to_logits));
     }
     plain(logits, targets, weights)
 }
@@ -38,6 +38,7 @@ pub fn bce_backward(logits: &Tensor, targets: &Tensor, weights: &Tensor) -> Resu
     }
     let logits = logits.contiguous()?;
     let grad = logits.apply_op3_no_bwd(&targets.contiguous()?, &weights.contiguous()?, &Gradient)?;
+    // Stands where the losses would, for the backward to begin at.
     let end = Tensor::zeros(1, DType::F32, logits.device())?;
     precomputed(&logits, end, Box::new(move |_| Ok(Some(grad.clone()))))?.backward()
 }
@@ -66,7 +67,7 @@ impl CustomOp3 for BceWithLogits {
         weights: &CpuStorage,
         weights_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (replicas, batch) = logits_layout.shape().dims2()?;
+        let (replicas, batch) = one_shape([logits_layout, targets_layout, weights_layout])?.dims2()?;
         let logits = f32_slice(self.name(), logits, logits_layout)?;
         let targets = f32_slice(self.name(), targets, targets_layout)?;
         let weights = f32_slice(self.name(), weights, weights_layout)?;
@@ -85,32 +86,9 @@ impl CustomOp3 for BceWithLogits {
         _: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        // The targets are closed over as half of a pair, since an operation takes three tensors at the most.
-        let residual = logits.apply_op2_no_bwd(targets, &Residual)?;
-        let grad = residual.mul(weights)?.broadcast_mul(&grad.unsqueeze(1)?)?;
+        let of_sum = logits.apply_op3_no_bwd(targets, weights, &Gradient)?;
+        let grad = of_sum.broadcast_mul(&grad.unsqueeze(1)?)?;
         Ok((Some(grad), None, None))
-    }
-}
-
-/// `sigmoid(z) - y`.
-struct Residual;
-
-impl CustomOp2 for Residual {
-    fn name(&self) -> &'static str {
-        "bce_residual"
-    }
-
-    fn cpu_fwd(
-        &self,
-        logits: &CpuStorage,
-        logits_layout: &Layout,
-        targets: &CpuStorage,
-        targets_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let logits = f32_slice(self.name(), logits, logits_layout)?;
-        let targets = f32_slice(self.name(), targets, targets_layout)?;
-        let residual = logits.iter().zip(targets).map(|(z, y)| residual(*z, *y)).collect();
-        Ok((CpuStorage::F32(residual), logits_layout.shape().clone()))
     }
 }
 
@@ -131,22 +109,22 @@ impl CustomOp3 for Gradient {
         weights: &CpuStorage,
         weights_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let shape = logits_layout.shape();
-        if targets_layout.shape() != shape || weights_layout.shape() != shape {
-            let (targets, weights) = (targets_layout.shape(), weights_layout.shape());
-            bail!("bce_backward: targets {targets:?} and weights {weights:?} do not fit {shape:?}");
-        }
+        let shape = one_shape([logits_layout, targets_layout, weights_layout])?;
         let logits = f32_slice(self.name(), logits, logits_layout)?;
         let targets = f32_slice(self.name(), targets, targets_layout)?;
         let weights = f32_slice(self.name(), weights, weights_layout)?;
-        let each = logits.iter().zip(targets).zip(weights);
-        let grads = each.map(|((z, y), w)| w * residual(*z, *y)).collect();
+        let grads =
+            logits.iter().zip(targets).zip(weights).map(|((z, y), w)| w * (1.0 / (1.0 + (-z).exp()) - y)).collect();
         Ok((CpuStorage::F32(grads), shape.clone()))
     }
 }
 
-fn residual(logit: f32, target: f32) -> f32 {
-    1.0 / (1.0 + (-logit).exp()) - target
+fn one_shape([logits, targets, weights]: [&Layout; 3]) -> Result<&Shape> {
+    let shape = logits.shape();
+    if targets.shape() != shape || weights.shape() != shape {
+        bail!("targets {:?} and weights {:?} do not fit logits {shape:?}", targets.shape(), weights.shape());
+    }
+    Ok(shape)
 }
 
 #[cfg(test)]
@@ -186,7 +164,12 @@ mod tests {
         let grads = bce_backward(&logits, &targets, &weights)?;
         let of = |grads: &GradStore| grads.get(&logits).expect("a gradient").flatten_all()?.to_vec1::<f32>();
         assert_eq!(of(&grads)?, of(&expected)?);
-        assert!(bce_backward(&logits, &targets, &weights.narrow(1, 0, 2)?).is_err());
+        let few = weights.narrow(1, 0, 2)?;
+        for message in
+            [bce_backward(&logits, &targets, &few).map(|_| ()), bce_with_logits(&logits, &targets, &few).map(|_| ())]
+        {
+            assert!(message.unwrap_err().to_string().contains("do not fit logits [2, 3]"));
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
-//! A step of plain gradient descent on a matrix, taken by the matrix product that its gradient is.
+//! Steps of plain gradient descent: on a matrix by the matrix product that its gradient is, on a bias by the sums that its is.
 
 #[cfg(feature = "cuda")]
-use super::sum_to_bias;
+use super::{Rows, sum_to_bias};
 use super::{
     Update,
     bias_activation::add_rows,
@@ -36,7 +36,7 @@ pub(crate) fn descend_by(parameter: &Tensor, grad: &Tensor, learning_rate: f32) 
     }
     #[cfg(feature = "cuda")]
     if parameter.device().is_cuda() {
-        return cuda::update_rows(parameter, None, grad, Update::Sgd { learning_rate, l2: 0.0 }, None);
+        return cuda::update_rows(parameter, None, grad, Update::Sgd { learning_rate, l2: 0.0 }, &Rows::All);
     }
     let (storage, layout) = grad.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else { bail!("descend works on the CPU and on CUDA devices") };

@@ -27,7 +27,7 @@ pub(crate) fn gather_rows(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
         table.contiguous()?.apply_op2(&ids.contiguous()?, GatherRows)
     } else {
         let mut shape = ids.dims().to_vec();
-        shape.push(table.dim(1)?);
+        shape.push(table.dims2()?.1);
         table.index_select(&ids.flatten_all()?, 0)?.reshape(shape)
     }
 }
@@ -56,6 +56,7 @@ fn gather<const WIDTH: usize>(table: &[f32], ids: &[u32], dim: usize) -> Vec<f32
     };
     if WIDTH > 0 {
         let (rows, _) = table.as_chunks::<WIDTH>();
+        // In place and once: a row that an iterator returns goes by way of the stack (docs/performance.md).
         let mut values: Vec<[f32; WIDTH]> = Vec::with_capacity(ids.len());
         for (i, (&id, value)) in ids.iter().zip(values.spare_capacity_mut()).enumerate() {
             soon(i);

@@ -80,7 +80,7 @@ pub(super) fn add_product(out: &mut [f32], scale: f32, left: Factor, right: Fact
     Ok(())
 }
 
-/// Appends `left right`, by rows, to `out`: memory that has no values yet is written once.
+/// Appends `left right`, by rows, to `out`: tiles are written once, to memory that has no values yet.
 ///
 /// # Errors
 /// If a slice is not of its size.

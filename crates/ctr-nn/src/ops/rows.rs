@@ -9,22 +9,29 @@ use std::sync::Arc;
 pub enum Rows {
     /// Every row.
     All,
-    /// Only these rows, each named once; the others do not move. Replicas without samples left are kept out so.
+    /// Only these rows, in ascending order; the others do not move. Replicas without samples left are kept out so.
     Active(Arc<[u32]>),
 }
 
 impl Rows {
-    /// Refuses rows that a parameter of `rows` rows has not.
+    /// Refuses rows that a parameter of `rows` rows has not, and rows named twice, which on a GPU two threads would update at once.
     ///
     /// # Errors
-    /// If one of them is not among the `rows` rows of the parameter.
+    /// If they are not in ascending order, or one is not among the `rows` rows of the parameter.
     pub(crate) fn check(&self, rows: usize) -> Result<()> {
         match self {
             Rows::All => Ok(()),
-            Rows::Active(active) => match active.iter().find(|row| **row as usize >= rows) {
-                Some(row) => bail!("row {row} is out of range for a parameter of {rows} rows"),
-                None => Ok(()),
-            },
+            Rows::Active(active) => {
+                if let Some(pair) = active.windows(2).find(|pair| pair[0] >= pair[1]) {
+                    bail!("rows {} and {} to update are not in ascending order", pair[0], pair[1]);
+                }
+                match active.last() {
+                    Some(row) if *row as usize >= rows => {
+                        bail!("row {row} is out of range for a parameter of {rows} rows")
+                    }
+                    _ => Ok(()),
+                }
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! The sum of one number per field.
 
 use super::prefetch::{self, ROWS_AHEAD, prefetch};
-use super::{check_ids, f32_slice, gather_rows, u32_slice};
+use super::{check_ids, f32_slice, gather_rows, precomputed, u32_slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
 
 /// `[R, B, F, 1]` to `[R, B]`.
@@ -13,7 +13,23 @@ pub(crate) fn sum_fields(values: &Tensor) -> Result<Tensor> {
     if values.device().is_cuda() && !values.track_op() {
         return crate::cuda::sum_fields(&values.contiguous()?);
     }
-    values.squeeze(3)?.sum(2)
+    if !values.device().is_cpu() {
+        return values.squeeze(3)?.sum(2);
+    }
+    // One after the other, as `sum_of_rows` adds; candle's sum has another order on every kind of processor.
+    let values = values.contiguous()?;
+    let (replicas, batch, fields, _) = values.dims4()?;
+    let sums = {
+        let (storage, layout) = values.storage_and_layout();
+        let Storage::Cpu(storage) = &*storage else { bail!("sum_fields: the values are not where their device is") };
+        let values = f32_slice("sum_fields", storage, layout)?;
+        (0..replicas * batch).map(|sample| values[sample * fields..][..fields].iter().sum()).collect::<Vec<f32>>()
+    };
+    let sums = Tensor::from_vec(sums, (replicas, batch), values.device())?;
+    if !values.track_op() {
+        return Ok(sums);
+    }
+    precomputed(&values, sums, Box::new(move |grad| repeat_fields(grad, fields).map(Some)))
 }
 
 /// For every sample the sum of its rows in a table of one column, `[rows, 1]` at `[R, B, F]` to `[R, B]`, out of the graph.
@@ -98,20 +114,36 @@ pub(crate) fn repeat_fields(grad: &Tensor, fields: usize) -> Result<Tensor> {
 mod tests {
     use super::*;
     use crate::PADDING_ROW;
-    use crate::ops::wave;
-    use candle_core::Device;
+    use crate::ops::{largest_difference, wave};
+    use candle_core::{Device, Var};
 
+    /// Few fields and more than a vector holds, in a table that is worth asking for early and in one that is not; the bytes are
+    /// those of the sum of what is gathered, and candle's sum is near.
     #[test]
     fn sums_what_is_gathered() -> Result<()> {
-        for rows in [7usize, 1 << 18] {
+        for (rows, fields) in [(7usize, 6), (7, 33), (1 << 18, 6), (1 << 18, 40)] {
             let table = wave(&[rows, 1], 0.7)?;
             let id = |i: usize| if i % 5 == 4 { PADDING_ROW } else { (i * 7919 % rows) as u32 };
-            let ids = Tensor::from_iter((0..2 * 9 * 6).map(id), &Device::Cpu)?.reshape((2, 9, 6))?;
-            let plain = gather_rows(&table, &ids)?.squeeze(3)?.sum(2)?;
-            assert_eq!(sum_of_rows(&table, &ids)?.to_vec2::<f32>()?, plain.to_vec2::<f32>()?);
+            let ids = Tensor::from_iter((0..2 * 9 * fields).map(id), &Device::Cpu)?.reshape((2, 9, fields))?;
+            let gathered = gather_rows(&table, &ids)?;
+            let sums = sum_of_rows(&table, &ids)?;
+            assert_eq!(sums.to_vec2::<f32>()?, sum_fields(&gathered)?.to_vec2::<f32>()?);
+            assert!(largest_difference(&sums, &gathered.squeeze(3)?.sum(2)?)? < 1e-5);
             let beyond = Tensor::full(rows as u32, (1, 1, 1), &Device::Cpu)?;
             assert!(sum_of_rows(&table, &beyond).is_err());
         }
+        Ok(())
+    }
+
+    #[test]
+    fn the_gradient_reaches_every_field() -> Result<()> {
+        let values = Var::from_tensor(&wave(&[2, 3, 4, 1], 0.3)?)?;
+        let slope = wave(&[2, 3], 1.1)?;
+        let grad = |sums: Tensor| -> Result<Vec<f32>> {
+            let grads = (sums * &slope)?.sum_all()?.backward()?;
+            grads.get(&values).expect("a gradient").flatten_all()?.to_vec1()
+        };
+        assert_eq!(grad(sum_fields(&values)?)?, grad(values.squeeze(3)?.sum(2)?)?);
         Ok(())
     }
 
