@@ -19,7 +19,6 @@ mod interact_keys;
 #[cfg(target_arch = "x86_64")]
 mod kernels;
 mod optimizer_update;
-mod outer;
 mod precomputed;
 pub(crate) mod prefetch;
 mod prelu;

@@ -1,13 +1,12 @@
 //! Matrix products of contiguous rows on one thread of the CPU.
 //!
 //! x86-64 processors with AVX2 take `private-gemm-x86`, whose tiles lose less at the few samples of a fine-tuning step, and
-//! which uses AVX-512 where there is some (docs/performance.md); the others take `gemm`, which is candle's. Products of one column or of
-//! an inner dimension of one are loops of our own (`column.rs`, `outer.rs`).
+//! which uses AVX-512 where there is some (docs/performance.md); the others take `gemm`, which is candle's. Products of one column are
+//! loops of our own (`column.rs`).
 
 use super::column::add_column;
 #[cfg(target_arch = "x86_64")]
 use super::kernels::Kernels;
-use super::outer::push_outer;
 use candle_core::{Result, bail};
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -90,10 +89,6 @@ pub(super) fn push_product(out: &mut Vec<f32>, left: Factor, right: Factor, size
     if sizes.columns == 1 {
         out.resize(start + values, 0.0);
         add_column(&mut out[start..], 1.0, left, right.values());
-        return Ok(());
-    }
-    if sizes.inner == 1 {
-        push_outer(out, left.values(), right.values());
         return Ok(());
     }
     if values == 0 || sizes.inner == 0 {
