@@ -134,7 +134,7 @@ impl OptimizerConfig {
     /// Updates `parameter` in place; `grad` has its shape.
     ///
     /// # Errors
-    /// If shapes do not fit, a row is out of range, or the state is missing.
+    /// If shapes do not fit, rows are out of range or not in ascending order, or the state is missing.
     pub fn step(&self, parameter: &Var, grad: &Tensor, state: Option<&Var>, rows: &Rows, step: &Step) -> Result<()> {
         #[cfg(feature = "cuda")]
         if parameter.device().is_cuda() {
@@ -351,7 +351,7 @@ mod tests {
     fn rows_that_are_not_there_or_named_twice_are_refused() {
         let config = OptimizerConfig::new(Algorithm::Sgd, 0.1);
         for (rows, says) in
-            [(vec![0, 2], "row 2 is out of range"), (vec![1, 1], "1 and 1 to update are not in ascending")]
+            [(vec![0, 2], "row 2 is out of range"), (vec![1, 1], "1 and 1 to update are not"), (vec![1, 0], "1 and 0")]
         {
             let message = run(config, 0.0, Rows::Active(rows.into()), false).unwrap_err().to_string();
             assert!(message.contains(says), "{message}");

@@ -117,17 +117,20 @@ mod tests {
     fn pipelined_chunks_give_what_chunks_give() {
         let settings = FineTuningConfig { chunk_users: Some(4), ..FineTuningConfig::default() };
         with_tuner(&settings, |tuner, tasks| {
-            let method = Method::parse("none").expect("a method");
             let users: Vec<&UserTask> = tasks.users.iter().collect();
             assert!(!users.len().is_multiple_of(4) && users.len() > 8, "{} users leave no short chunk", users.len());
-            let expected = tuner.run_on_cpu(&users, 4, &method, 1).expect("fine-tuned users");
-            let (actual, smallest) = tuner.run_on_gpu(&users, 4, &method, 1).expect("fine-tuned users");
-            let logits = |chunks: &[ChunkResult]| -> Vec<Vec<f32>> {
-                chunks.iter().flat_map(|chunk| chunk.logits.clone()).collect()
-            };
-            assert_eq!(smallest, 4);
-            assert_eq!(logits(&actual), logits(&expected));
-            assert_eq!(logits(&actual).len(), users.len());
+            // The second adds to the logits in training.
+            for name in ["none", "logit-adjustment"] {
+                let method = Method::parse(name).expect("a method");
+                let expected = tuner.run_on_cpu(&users, 4, &method, 1).expect("fine-tuned users");
+                let (actual, smallest) = tuner.run_on_gpu(&users, 4, &method, 1).expect("fine-tuned users");
+                let logits = |chunks: &[ChunkResult]| -> Vec<Vec<f32>> {
+                    chunks.iter().flat_map(|chunk| chunk.logits.clone()).collect()
+                };
+                assert_eq!(smallest, 4);
+                assert_eq!(logits(&actual), logits(&expected));
+                assert_eq!(logits(&actual).len(), users.len());
+            }
         });
     }
 

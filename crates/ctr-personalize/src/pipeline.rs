@@ -3,13 +3,13 @@
 use candle_core::Result;
 use ctr_nn::is_out_of_memory;
 
-/// What is done with a chunk. `prepare` runs beside `launch`; any of the three may find memory short.
+/// What is done with a chunk. `prepare` runs beside `launch`; both may find memory short, which does not end the run.
 pub(crate) struct Steps<P, L, R> {
     /// Makes a chunk of users and copies what it reads to the device.
     pub prepare: P,
     /// Queues a chunk's work.
     pub launch: L,
-    /// Waits for that work and takes its result.
+    /// Waits for that work and takes its result, for which the memory is there since the launch.
     pub read: R,
     /// Whether a chunk for which memory is short is tried again in halves.
     pub may_halve: bool,

@@ -33,6 +33,7 @@ pub(crate) struct PreparedChunk<'t> {
 struct OnDevice {
     global_rows: Tensor,
     steps: Vec<StepInputs>,
+    offsets: Option<Tensor>,
     judged: Vec<JudgedBatch>,
 }
 
@@ -83,8 +84,9 @@ impl<'t> PreparedChunk<'t> {
     /// If the device is out of memory.
     pub fn copied_to(mut self, device: &Device) -> Result<Self> {
         let steps = (0..self.steps()).map(|step| self.step(step, device)).collect::<Result<_>>()?;
-        let (global_rows, judged) = (self.global_rows(device)?, self.judged_batches(device)?);
-        self.on_device = Some(OnDevice { global_rows, steps, judged });
+        let (global_rows, offsets) = (self.global_rows(device)?, self.offsets(device)?);
+        let judged = self.judged_batches(device)?;
+        self.on_device = Some(OnDevice { global_rows, steps, offsets, judged });
         Ok(self)
     }
 
@@ -135,6 +137,9 @@ impl<'t> PreparedChunk<'t> {
     /// # Errors
     /// If the device is out of memory.
     pub fn offsets(&self, device: &Device) -> Result<Option<Tensor>> {
+        if let Some(ready) = &self.on_device {
+            return Ok(ready.offsets.clone());
+        }
         let offsets: Vec<f32> = self.targets.iter().map(|targets| targets.offset).collect();
         if offsets.iter().all(|offset| *offset == 0.0) {
             return Ok(None);

@@ -147,7 +147,7 @@ impl SortedLookups {
 /// Updates rows (slices along the first dimension) of a parameter in place.
 ///
 /// # Errors
-/// If a shape does not fit, or a row is out of range or named twice.
+/// If a shape does not fit, or rows are out of range or not in ascending order.
 pub(crate) fn update_rows(
     parameter: &Tensor,
     state: Option<&Tensor>,

@@ -18,7 +18,10 @@ pub(crate) fn sum_fields(values: &Tensor) -> Result<Tensor> {
     }
     // One after the other, as `sum_of_rows` adds; candle's sum has another order on every kind of processor.
     let values = values.contiguous()?;
-    let (replicas, batch, fields, _) = values.dims4()?;
+    let (replicas, batch, fields) = match *values.dims() {
+        [replicas, batch, fields, 1] => (replicas, batch, fields),
+        _ => bail!("sum_fields: {:?} has not one number per field", values.shape()),
+    };
     let sums = {
         let (storage, layout) = values.storage_and_layout();
         let Storage::Cpu(storage) = &*storage else { bail!("sum_fields: the values are not where their device is") };
@@ -117,8 +120,8 @@ mod tests {
     use crate::ops::{largest_difference, wave};
     use candle_core::{Device, Var};
 
-    /// Few fields and more than a vector holds, in a table that is worth asking for early and in one that is not; the bytes are
-    /// those of the sum of what is gathered, and candle's sum is near.
+    /// Few fields and more than a vector holds, in a table that is worth asking for early and in one that is not; the values
+    /// are those of the sum of what is gathered, and candle's sum is near.
     #[test]
     fn sums_what_is_gathered() -> Result<()> {
         for (rows, fields) in [(7usize, 6), (7, 33), (1 << 18, 6), (1 << 18, 40)] {
@@ -144,6 +147,7 @@ mod tests {
             grads.get(&values).expect("a gradient").flatten_all()?.to_vec1()
         };
         assert_eq!(grad(sum_fields(&values)?)?, grad(values.squeeze(3)?.sum(2)?)?);
+        assert!(sum_fields(&wave(&[2, 3, 4, 2], 0.3)?).is_err(), "two numbers per field");
         Ok(())
     }
 
