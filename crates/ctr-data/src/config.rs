@@ -150,6 +150,9 @@ impl DatasetConfig {
     /// # Errors
     /// [`DataError::InvalidConfig`] names the key, the value seen and what is possible.
     pub fn validate(&self) -> Result<(), DataError> {
+        if self.cache_dir.as_os_str().is_empty() {
+            return Err(invalid("cache_dir", "empty", "give a folder, `.` for this one"));
+        }
         for (key, value) in [("test_fraction", self.test_fraction), ("validation_fraction", self.validation_fraction)] {
             if !(value > 0.0 && value < 1.0) {
                 return Err(invalid(key, value, "choose a share between 0 and 1, both excluded"));

@@ -32,7 +32,10 @@ impl Fault {
             line,
             column: self.column,
             value: shortened(self.value),
-            remedy: format!("{}; correct the line or download the file again", self.message),
+            remedy: format!(
+                "{}; correct the line, get the file again, or leave such lines out with --bad-rows skip",
+                self.message
+            ),
         }
     }
 }

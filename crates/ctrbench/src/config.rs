@@ -204,6 +204,9 @@ impl RunConfig {
         if self.results_dir.as_os_str().is_empty() {
             bail!("results_dir is empty; give a folder, `.` for this one");
         }
+        if self.results_dir.join(&self.name) == self.dataset.cache_dir {
+            bail!("name is `{}`, but datasets are cached in that folder; choose another name", self.name);
+        }
         ctr_data::check_name(&self.dataset.name).context("dataset.name")?;
         self.dataset.validate().context("dataset")?;
         let of_dataset = ctr_data::default_config(&self.dataset.name).context("dataset.name")?;

@@ -325,9 +325,15 @@ fn wrong_configurations_name_the_key_and_the_remedy() {
         ("seeds", &["--set seeds: there is no `=`"]),
         ("name=../elsewhere", &["name: \"../elsewhere\" cannot be a run's name"]),
         ("results_dir=''", &["results_dir is empty; give a folder"]),
+        ("dataset.cache_dir=''", &["cache_dir", "give a folder"]),
     ] {
         fails_with(tiny(folder.path()).args(["--quiet", "--set", set]), parts);
     }
+    let beside_the_cache = format!("results_dir='{}'", folder.path().display());
+    fails_with(
+        tiny(folder.path()).args(["--set", "name=cache", "--set", &beside_the_cache]),
+        &["name is `cache`, but datasets are cached in that folder; choose another name"],
+    );
 }
 
 #[test]
