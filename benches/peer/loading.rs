@@ -1,10 +1,9 @@
 //! From raw files to the end of the first epoch.
 
-use crate::{arguments::Model, rounds::serve, sizes};
+use crate::{arguments::Model, rounds::serve, sizes, start};
 use anyhow::{Context, Result, ensure};
 use candle_core::Device;
 use ctr_data::{Dataset, DatasetConfig, Split};
-use ctr_nn::{Parameters, save_tensors};
 use ctr_train::{EmbeddingUpdate, EpochReport, Monitor, TrainingConfig, epoch_order, train};
 use serde_json::json;
 use std::{path::Path, time::Instant};
@@ -27,11 +26,7 @@ pub fn run(data_dir: &Path, export: &Path) -> Result<()> {
     let dataset = ctr_data::load(&config, &|_| {})?;
     ctr_data::write_encoded(&dataset, export)?;
     let structure = sizes::model(Model::DeepFm, &dataset, &[128, 64], &[])?;
-    let initial = Parameters::initialize(structure.parameters(), SEED, &Device::Cpu)?.snapshot()?;
-    save_tensors(&initial, &export.join("initial.safetensors"))?;
-    let order = epoch_order(&dataset.indices(Split::Train), SEED, 1);
-    let bytes: Vec<u8> = order.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    std::fs::write(export.join("order.u32"), bytes)?;
+    start::write(&*structure, SEED, epoch_order(&dataset.indices(Split::Train), SEED, 1), export)?;
     let expected = epoch(&dataset, &training)?;
     let ready = json!({
         "batch_size": training.batch_size,

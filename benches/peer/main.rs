@@ -12,6 +12,7 @@ mod metrics;
 mod quality;
 mod rounds;
 mod sizes;
+mod start;
 mod training;
 mod uniform;
 

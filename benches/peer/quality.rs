@@ -1,10 +1,10 @@
 //! How well a model ranks after equal epochs.
 
-use crate::{arguments::QualityArguments, rounds::serve, sizes};
+use crate::{arguments::QualityArguments, rounds::serve, sizes, start};
 use anyhow::Result;
 use candle_core::Device;
 use ctr_data::{DatasetConfig, Split};
-use ctr_nn::{Algorithm, OptimizerConfig, Parameters, save_tensors};
+use ctr_nn::{Algorithm, OptimizerConfig};
 use ctr_train::{EmbeddingUpdate, Monitor, TrainingConfig, epoch_order, train};
 use serde_json::json;
 use std::path::Path;
@@ -41,11 +41,8 @@ pub fn run(arguments: &QualityArguments, device: &Device, export: &Path) -> Resu
     let mut seed = 0;
     serve(ready, || {
         seed += 1;
-        let initial = Parameters::initialize(structure.parameters(), seed, &Device::Cpu)?.snapshot()?;
-        save_tensors(&initial, &export.join("initial.safetensors"))?;
         let order = (1..=epochs).flat_map(|epoch| epoch_order(&samples, seed, epoch));
-        let bytes: Vec<u8> = order.flat_map(|sample| sample.to_le_bytes()).collect();
-        std::fs::write(export.join("order.u32"), bytes)?;
+        start::write(&*structure, seed, order, export)?;
         let auc = |embedding_update| {
             let config = TrainingConfig { embedding_update, ..training.clone() };
             let trained = train(&*structure, sizes::name(model), &dataset, &config, seed, device, None, &mut |_| {})?;

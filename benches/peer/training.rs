@@ -3,14 +3,14 @@
 use crate::{
     arguments::{Model, TrainingArguments},
     rounds::serve,
-    sizes,
+    sizes, start,
     uniform::uniform,
 };
 use anyhow::{Context, Result};
 use candle_core::Device;
 use ctr_data::{Dataset, Split};
 use ctr_metrics::auc;
-use ctr_nn::{CtrModel, Parameters, save_tensors};
+use ctr_nn::{CtrModel, Parameters};
 use ctr_train::{EmbeddingUpdate, Monitor, TrainingConfig, epoch_order, predict, train};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -28,12 +28,7 @@ pub fn run(arguments: &TrainingArguments, device: &Device, export: &Path) -> Res
     let dataset = uniform(vocabulary, steps * batch_size, held_out, history_length);
     let structure = sizes::model(model, &dataset, &[400, 400, 400], &[80, 40])?;
     ctr_data::write_encoded(&dataset, export)?;
-    let initial = Parameters::initialize(structure.parameters(), SEED, &Device::Cpu)?.snapshot()?;
-    save_tensors(&initial, &export.join("initial.safetensors"))?;
-    drop(initial);
-    let order = epoch_order(&dataset.indices(Split::Train), SEED, 1);
-    let bytes: Vec<u8> = order.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    std::fs::write(export.join("order.u32"), bytes)?;
+    start::write(&*structure, SEED, epoch_order(&dataset.indices(Split::Train), SEED, 1), export)?;
 
     let epoch = |embedding_update| {
         // The log loss of the held-out samples after the epoch proves that the other half did the same work.
