@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 MODELS = ["lr", "fm", "deepfm", "din", "dcn"]
 # Our own rate with a table that fits the cache: a step should cost what its batch touches, not what the table holds.
 SMALL_TABLE = "ctrbench, 10 k"
+IN_FLOAT32 = "ctrbench, float32"
 
 
 @dataclass
@@ -51,16 +52,21 @@ def cases(data_dir):
     if data_dir:
         listed += [quality(model, data_dir) for model in MODELS]
         listed += [quality(model, data_dir, every_row=True) for model in ["lr", "din"]]
+        # The models that have dense layers.
+        listed += [quality(model, data_dir, precision="bf16") for model in ["deepfm", "din", "dcn"]]
     return listed
 
 
-def quality(model, data_dir, every_row=False):
-    arguments = ["quality", model, "--epochs", 2, "--data-dir", data_dir]
+def quality(model, data_dir, every_row=False, precision="float32", device="cpu"):
+    arguments = ["quality", model, "--epochs", 2, "--data-dir", data_dir, "--device", device, "--matmul", precision]
     name = f"{model}, movielens-1m"
+    variants = ["adam-fused"] if model == "din" or every_row else ["adam-fused", "sparse-adam"]
     if every_row:
         arguments, name = [*arguments, "--every-row"], f"{name}, every row"
+    if precision != "float32":
+        variants, name = [variants[-1], IN_FLOAT32], f"{name}, {precision}"
     # One round is one seed.
-    settings = {"most_rounds": 3, "warm_up": 0, "every_row": every_row}
+    settings = {"most_rounds": 3, "warm_up": 0, "variants": variants, "precision": precision}
     return Case("quality", name, arguments, "auc", model, settings)
 
 
@@ -87,10 +93,14 @@ def variants(case, folder, ready, data_dir, start):
         best = Vmap.at_its_best(users)
         return {"loop": Loop(users, 64), f"vmap, chunks of {best.chunk}": best}, 1e-4
     if case.work == "quality":
+        from one_option import OneOption
         from quality import Quality
 
-        names = ["adam-fused"] if case.model == "din" or case.settings["every_row"] else ["adam-fused", "sparse-adam"]
-        return {name: Quality(folder, case.model, name, ready) for name in names}, 0
+        precision = case.settings["precision"]
+        in_float32 = lambda: OneOption(start, case, folder, ready, "--matmul", "float32")
+        make = lambda name: Quality(folder, case.model, name, ready, precision=precision)
+        names = case.settings["variants"]
+        return {name: in_float32() if name == IN_FLOAT32 else make(name) for name in names}, 0
     if case.work == "memory":
         return {}, 0
     if case.work == "inference":

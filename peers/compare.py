@@ -101,11 +101,11 @@ def compare(case, arguments, start, variants_of, failures):
     """The rows of a case's rounds, and what ctrbench said of the work with what the checks found."""
     import torch
 
-    from device import allow_tf32
+    from device import set_matmul_precision
     from report import figure, share_of_peak
 
     precision = case.settings.get("precision", "float32")
-    allow_tf32(precision)
+    set_matmul_precision(precision, arguments.device)
     rows = []
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as closing:
         ours = start(folder, case.arguments)

@@ -9,9 +9,14 @@ def synchronize(device):
         torch.cuda.synchronize()
 
 
-def allow_tf32(precision):
-    """PyTorch's own default is float32."""
+def set_matmul_precision(precision, device):
+    """float32, PyTorch's default; tf32, its switch; or bf16, which is its autocast: layers give bfloat16, ours float32."""
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    kind = torch.device(device).type
+    torch.set_autocast_dtype(kind, torch.bfloat16)
+    torch.set_autocast_enabled(kind, precision == "bf16")
+    # What it keeps of a parameter is thrown away where its context ends, and there is none.
+    torch.set_autocast_cache_enabled(False)
 
 
 def gpu(device):

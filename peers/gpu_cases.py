@@ -1,16 +1,13 @@
 """What is compared on a GPU, the most important first: a run that is cut off keeps what it has."""
 
 import pathlib
-import tempfile
 
-import torch
-from safetensors.torch import load_file
-
-from cases import MODELS, Case
+from cases import IN_FLOAT32, MODELS, Case, quality
+from one_option import OneOption
 
 VOCABULARY = 1_000_000
 ON_CPU = "ctrbench, CPU"
-IN_FLOAT32 = "ctrbench, float32"
+PRECISIONS = ["tf32", "bf16"]
 DENSE = ["adam", "adam-fused", "compiled", "compiled-graphs"]
 SWEPT = [32, 128, 512, 2048, 4096]
 # Of a swept size, vmap's speed is that of so many chunks, spread over all users.
@@ -31,7 +28,7 @@ def cases(device, clouds, data_dir, quick):
         train("fm", 65_536, 20, ["adam-fused", "adam", "sparse-adam", "compiled"]),
         tune("deepfm", 6_040, [f"vmap, chunks of {chunk}" for chunk in SWEPT], work="chunks", sweep=SWEPT),
     ]
-    for precision in ["tf32"]:
+    for precision in PRECISIONS:
         listed.append(train("deepfm", 4_096, 100, ["sparse-adam", IN_FLOAT32], precision=precision))
         listed.append(tune("deepfm", 6_040, ["vmap", IN_FLOAT32], precision=precision))
     others = [model for model in MODELS if model != "deepfm"]
@@ -41,10 +38,8 @@ def cases(device, clouds, data_dir, quick):
         listed.append(train(model, 4_096, steps, [ON_CPU] if quick else ["sparse-adam", ON_CPU]))
     if not quick:
         listed.append(tune("deepfm", 24_160, ["vmap", "vmap, prepared", "loop"]))
-    for precision in ["tf32"] if data_dir else []:
-        arguments = ["quality", "deepfm", "--epochs", 2, "--data-dir", data_dir, "--device", device, "--matmul", precision]
-        settings = {"most_rounds": 3, "warm_up": 0, "variants": ["sparse-adam", IN_FLOAT32], "precision": precision}
-        listed.append(Case("quality", f"deepfm, movielens-1m, {precision}", arguments, "auc", "deepfm", settings))
+    for precision in PRECISIONS if data_dir else []:
+        listed.append(quality("deepfm", data_dir, precision=precision, device=device))
     return listed
 
 
@@ -82,7 +77,7 @@ def variants(case, folder, ready, start, device):
     """As `cases.variants`."""
     precision, wanted = case.settings["precision"], case.settings["variants"]
     ours = {ON_CPU: ("--device", "cpu"), IN_FLOAT32: ("--matmul", "float32")}
-    made = {name: Ours(start, case, folder, ready, *ours[name]) for name in wanted if name in ours}
+    made = {name: OneOption(start, case, folder, ready, *ours[name]) for name in wanted if name in ours}
     theirs = [name for name in wanted if name not in ours]
     if case.work == "training":
         from training import Training
@@ -113,39 +108,3 @@ def tuned_by(names, case, folder, ready, device):
     for chunk in SWEPT if case.work == "chunks" else []:
         made[f"vmap, chunks of {chunk}"] = DeviceVmap(users, chunk, select=True, most_chunks=SWEPT_CHUNKS)
     return made
-
-
-class Ours:
-    """ctrbench itself on the same work with one option changed."""
-
-    def __init__(self, start, case, folder, ready, option, value):
-        arguments = list(case.arguments)
-        arguments[arguments.index(option) + 1] = value
-        self.case, self.folder, self.ready, self.option = case, pathlib.Path(folder), ready, option
-        self.export = tempfile.TemporaryDirectory()
-        self.ours = start(self.export.name, arguments)
-        self.auc = self.ours.ready.get("auc")
-
-    def check(self):
-        """The distance of held-out loss or logits between devices; of precisions the AUC is reported instead."""
-        if self.option != "--device":
-            return None
-        if self.case.work == "training":
-            return abs(self.ours.ready["touched"]["held_out_loss"] - self.ready["touched"]["held_out_loss"])
-        folders = [self.folder, pathlib.Path(self.export.name)]
-        logits = [load_file(folder / "tasks.safetensors")["expected_logits"].double() for folder in folders]
-        offsets = load_file(folders[0] / "tasks.safetensors")["judged_offsets"].tolist()
-        distances = (logits[0] - logits[1]).abs()
-        of_users = torch.stack([distances[a:b].max() for a, b in zip(offsets, offsets[1:])])
-        # At a rectifier's kink rounding decides: one user in a hundred may be beyond. vmap's check looks into each such user.
-        return torch.sort(of_users).values[int(0.99 * len(of_users))].item()
-
-    def round(self):
-        answer = self.ours.round()
-        if self.case.measure == "auc":
-            return answer["auc"]
-        return answer["seconds"] / (self.ready["users"] if self.case.measure == "users/s" else 1)
-
-    def close(self):
-        self.ours.close()
-        self.export.cleanup()

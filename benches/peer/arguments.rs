@@ -16,7 +16,7 @@ pub struct Arguments {
     /// Device of training and fine-tuning: cpu, cuda, cuda:N or metal.
     #[arg(long, global = true, default_value = "cpu")]
     pub device: DeviceChoice,
-    /// Precision of matrix products on a CUDA device: float32 or tf32.
+    /// Precision of matrix products: float32, tf32 (CUDA only) or bf16 (CUDA and CPU).
     #[arg(long, global = true, default_value_t)]
     pub matmul: MatmulPrecision,
     #[command(subcommand)]

@@ -16,9 +16,10 @@ mod start;
 mod training;
 mod uniform;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use arguments::{Arguments, Job};
 use clap::Parser;
+use ctr_nn::OpenedDevice;
 // For its allocator, the one of the `ctrbench` binary.
 use ctrbench_benches as _;
 
@@ -26,8 +27,8 @@ fn main() -> Result<()> {
     // SAFETY: no other thread exists yet; see `ctrbench`'s own main.
     unsafe { std::env::set_var("RAYON_NUM_THREADS", "1") };
     let Arguments { threads, export, device, matmul, job } = Arguments::parse();
-    let device = device.open()?.device;
-    matmul.set();
+    let OpenedDevice { choice, device, .. } = device.open()?;
+    matmul.set(choice).map_err(|message| anyhow!(message))?;
     std::fs::create_dir_all(&export).with_context(|| format!("{} cannot be made", export.display()))?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     pool.install(|| match job {

@@ -31,7 +31,7 @@ impl Fault {
             file: path.to_owned(),
             line,
             column: self.column,
-            value: shortened(self.value),
+            value: shortened(&self.value),
             remedy: format!(
                 "{}; correct the line, get the file again, or leave such lines out with --bad-rows skip",
                 self.message
@@ -40,12 +40,12 @@ impl Fault {
     }
 }
 
-/// A review may be longer than any screen.
-fn shortened(value: String) -> String {
-    match value.char_indices().nth(LONGEST_VALUE) {
-        Some((end, _)) => format!("{} …", &value[..end]),
-        None => value,
-    }
+/// A review may be longer than any screen, and a file that is no text may hold what a terminal obeys.
+fn shortened(value: &str) -> String {
+    let printable = |c: char| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
+    let mut characters = value.chars().map(printable);
+    let shown: String = characters.by_ref().take(LONGEST_VALUE).collect();
+    if characters.next().is_some() { shown + " …" } else { shown }
 }
 
 /// Characters of a value that a message shows.
@@ -73,7 +73,7 @@ impl Layout {
             cells.iter().position(|cell| cell == name).ok_or_else(|| DataError::MissingColumn {
                 file: path.to_owned(),
                 column: name.clone(),
-                found: cells.join(", "),
+                found: shortened(&cells.join(", ")),
             })
         };
         let positions = file.columns.iter().map(|column| find(&column.name)).collect::<Result<_, _>>()?;
@@ -167,6 +167,13 @@ mod tests {
         assert_eq!(split("1::Café::x", "::").unwrap(), ["1", "Café", "x"]);
         assert_eq!(split("5\" pipe,TV 40\" black", ",").unwrap(), ["5\" pipe", "TV 40\" black"]);
         assert_eq!(split("1,\"zz", ","), None);
+    }
+
+    #[test]
+    fn messages_show_the_start_of_a_value_without_control_characters() {
+        assert_eq!(shortened("12a\u{1b}[31m"), "12a\u{fffd}[31m");
+        assert_eq!(shortened(&"é".repeat(300)), "é".repeat(300));
+        assert_eq!(shortened(&"é".repeat(301)), "é".repeat(300) + " …");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use crate::DinConfig;
 use candle_core::{Result, Tensor};
 use ctr_nn::{
-    Activation, Context, DenseStack, DenseStep, Group, Leaves, Linear, ParameterSpec, bias_add, interact_keys,
-    weighted_sum,
+    Activation, Context, DenseStack, DenseStep, Group, Leaves, Linear, ParameterSpec, bias_add, dense_matmul,
+    interact_keys, weighted_sum,
 };
 
 /// A small network over `[q, k, q - k, q * k]` (candidate `q`, past item `k`) with one number out: the weight of `k`.
@@ -110,10 +110,10 @@ impl AttentionUnit {
         let part = |i: usize| weight.narrow(1, i * self.dim, self.dim);
         let (of_candidate, of_past, of_difference, of_product) = (part(0)?, part(1)?, part(2)?, part(3)?);
 
-        let per_sample = candidate.matmul(&(of_candidate + &of_difference)?)?;
+        let per_sample = dense_matmul(candidate, &(of_candidate + &of_difference)?)?;
         let per_sample = bias_add(&per_sample, leaves.get(&format!("{}.bias", layer.name))?)?;
         let per_item_weight = Tensor::cat(&[(of_past - of_difference)?, of_product], 1)?;
-        bias_add(&interact_keys(candidate, past)?.matmul(&per_item_weight)?, &per_sample)
+        bias_add(&dense_matmul(&interact_keys(candidate, past)?, &per_item_weight)?, &per_sample)
     }
 }
 

@@ -92,6 +92,12 @@ impl Method {
         Ok(Self { name: name.into(), correction: correction.unwrap_or(CORRECTIONS[0]), scope, l2_sp })
     }
 
+    /// Whether the other differs in its name only, as `none+head-only` from `head-only`.
+    pub fn does_the_same(&self, other: &Self) -> bool {
+        let parts = |method: &Self| (method.correction.name, method.scope, method.l2_sp);
+        parts(self) == parts(other)
+    }
+
     /// Which parameters move under this configuration.
     pub fn scope(&self, config: &FineTuningConfig) -> Scope {
         self.scope.unwrap_or(config.scope)

@@ -465,19 +465,27 @@ fn runs_repeat_bit_for_bit(device: &Device) -> Result<()> {
 #[test]
 #[ignore = "sets the precision of the whole process: run it alone, with --test-threads 1"]
 fn reduced_precision_rounds_factors_only() {
-    use ctr_nn::MatmulPrecision;
-    with_device(ctr_nn::DeviceChoice::Cuda(0), |device| {
+    use ctr_nn::{DeviceChoice, MatmulPrecision};
+    const CUDA: DeviceChoice = DeviceChoice::Cuda(0);
+    with_device(CUDA, |device| {
         let cloud = Cloud::new::<ctr_deepfm::DeepFmConfig>(30);
-        let tuned = |precision: MatmulPrecision| {
-            precision.set();
+        let tuned = |precision: MatmulPrecision, choice, device: &Device| {
+            precision.set(choice).expect("a precision that the device has");
             let tuned = cloud.tuned(&config(Algorithm::Sgd, Some(30)), "none", device);
-            MatmulPrecision::Float32.set();
+            MatmulPrecision::Float32.set(choice).expect("a precision that every device has");
             tuned.map(|tuned| tuned.logits)
         };
-        let exact = tuned(MatmulPrecision::Float32)?;
-        let rounded = tuned(MatmulPrecision::Tf32)?;
-        let difference = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
-        assert!(difference > 0.0 && difference < 1e-2, "tf32 moves logits by {difference}");
+        let largest = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+        let exact = tuned(MatmulPrecision::Float32, CUDA, device)?;
+        for (precision, bound) in [(MatmulPrecision::Tf32, 1e-2), (MatmulPrecision::Bf16, 5e-2)] {
+            let moved = largest(&tuned(precision, CUDA, device)?, &exact);
+            assert!(moved > 0.0 && moved < bound, "{precision} moves logits by {moved}");
+        }
+        // The same factors on both; a sum of another order may round to the other neighbour, which is one factor of many.
+        let on_cpu = tuned(MatmulPrecision::Bf16, DeviceChoice::Cpu, &Device::Cpu)?;
+        let apart = largest(&tuned(MatmulPrecision::Bf16, CUDA, device)?, &on_cpu);
+        let moved = largest(&on_cpu, &exact);
+        assert!(apart < moved / 4.0, "bf16 moves logits by {moved}, and devices are {apart} apart");
         Ok(())
     });
 }

@@ -91,7 +91,7 @@ pub struct RunArgs {
     /// Device: cpu, cuda, cuda:N (the ordinal), metal, or auto: the first of cuda:0, metal and cpu that is there.
     #[arg(long)]
     pub device: Option<String>,
-    /// Precision of matrix products on a CUDA device: float32 or tf32.
+    /// Precision of matrix products: float32, tf32 (CUDA only) or bf16 (CUDA and CPU).
     #[arg(long, value_name = "PRECISION")]
     pub matmul: Option<String>,
     /// Make a GPU give the same bytes in every run: chunks of users of a constant size, whatever memory is free.

@@ -28,7 +28,7 @@ pub struct RunConfig {
     /// `auto`, `cpu`, `cuda`, `cuda:<n>` or `metal`; a run replaces `auto` by what it opened.
     #[serde(default = "default_device")]
     pub device: String,
-    /// Precision of matrix products on a CUDA device: `float32` or `tf32`.
+    /// Precision of matrix products: `float32`, `tf32` (CUDA only) or `bf16` (CUDA and CPU).
     #[serde(default = "default_matmul", skip_serializing_if = "is_default_matmul")]
     pub matmul: String,
     /// Threads; 0 takes every core.
@@ -251,7 +251,14 @@ impl RunConfig {
 
     /// The methods that fine-tune: all but `cloud`, which always runs.
     pub fn fine_tuning_methods(&self) -> Result<Vec<Method>> {
-        self.methods.iter().map(|name| Method::parse(name).context("methods")).collect()
+        let methods: Vec<_> =
+            self.methods.iter().map(|name| Method::parse(name).context("methods")).collect::<Result<_>>()?;
+        for (i, method) in methods.iter().enumerate() {
+            if let Some(same) = methods[..i].iter().find(|earlier| earlier.does_the_same(method)) {
+                bail!("methods lists `{}` and `{}`, which do the same; keep one", same.name, method.name);
+            }
+        }
+        Ok(methods)
     }
 
     /// The precision of matrix products by name.

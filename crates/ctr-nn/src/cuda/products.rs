@@ -3,7 +3,9 @@
 use super::memory::{device_of, empty, pointer, stream_of};
 use crate::MatmulPrecision;
 use candle_core::cuda_backend::{WrapErr, cudarc::cublas::result, cudarc::cublas::sys};
-use candle_core::{CudaDevice, Result, Tensor, bail};
+use candle_core::{CudaDevice, DType, Result, Tensor, bail};
+use half::bf16;
+use std::ffi::c_void;
 
 /// A factor `[R, rows, columns]`, perhaps transposed.
 #[derive(Clone, Copy)]
@@ -23,28 +25,44 @@ impl Factor<'_> {
         }
     }
 
+    /// The factor as cuBLAS reads it, and as what type of number.
     fn operand(&self) -> Result<Operand> {
         let (Factor::Plain(tensor) | Factor::Transposed(tensor)) = self;
         let (_, rows, columns) = tensor.dims3()?;
+        let (values, dtype, rounded) = match MatmulPrecision::get() {
+            MatmulPrecision::Float32 | MatmulPrecision::Tf32 => {
+                (pointer::<f32>(tensor)?.cast_const().cast(), sys::cudaDataType_t::CUDA_R_32F, None)
+            }
+            MatmulPrecision::Bf16 => {
+                let rounded = tensor.to_dtype(DType::BF16)?;
+                let values = pointer::<bf16>(&rounded)?.cast_const().cast();
+                (values, sys::cudaDataType_t::CUDA_R_16BF, Some(rounded))
+            }
+        };
         // cuBLAS counts by columns: a matrix stored by rows is, to it, its own transpose.
         let operation = match self {
             Factor::Plain(_) => sys::cublasOperation_t::CUBLAS_OP_N,
             Factor::Transposed(_) => sys::cublasOperation_t::CUBLAS_OP_T,
         };
         Ok(Operand {
-            values: pointer::<f32>(tensor)?,
+            values,
+            dtype,
             operation,
             leading: columns as i32,
             stride: (rows * columns) as i64,
+            _rounded: rounded,
         })
     }
 }
 
 struct Operand {
-    values: *const f32,
+    values: *const c_void,
+    dtype: sys::cudaDataType_t,
     operation: sys::cublasOperation_t,
     leading: i32,
     stride: i64,
+    /// Whose values they are, if not the factor's own: kept until the product is queued.
+    _rounded: Option<Tensor>,
 }
 
 /// `a b` for every replica: `[R, rows, inner]` times `[R, inner, columns]`.
@@ -82,7 +100,7 @@ fn run(device: &CudaDevice, a: Factor, b: Factor, alpha: f32, beta: f32, out: *m
     }
     let (a, b) = (a.operand()?, b.operand()?);
     let compute = match MatmulPrecision::get() {
-        MatmulPrecision::Float32 => sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
+        MatmulPrecision::Float32 | MatmulPrecision::Bf16 => sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
         MatmulPrecision::Tf32 => sys::cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_TF32,
     };
     let float = sys::cudaDataType_t::CUDA_R_32F;
@@ -91,7 +109,7 @@ fn run(device: &CudaDevice, a: Factor, b: Factor, alpha: f32, beta: f32, out: *m
     let (handle, algorithm) = (*cublas.handle(), sys::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT);
     let (alpha, beta) = ((&raw const alpha).cast(), (&raw const beta).cast());
     let (m, n, k) = (columns as i32, rows as i32, inner as i32);
-    let (of_b, of_a, out) = (b.values.cast(), a.values.cast(), out.cast());
+    let out = out.cast();
     // By columns the product is `b^T a^T`.
     // SAFETY: the pointers are those of live tensors on this device whose sizes the dimensions above are.
     let done = unsafe {
@@ -105,11 +123,11 @@ fn run(device: &CudaDevice, a: Factor, b: Factor, alpha: f32, beta: f32, out: *m
                 n,
                 k,
                 alpha,
-                of_b,
-                float,
+                b.values,
+                b.dtype,
                 b.leading,
-                of_a,
-                float,
+                a.values,
+                a.dtype,
                 a.leading,
                 beta,
                 out,
@@ -127,12 +145,12 @@ fn run(device: &CudaDevice, a: Factor, b: Factor, alpha: f32, beta: f32, out: *m
                 n,
                 k,
                 alpha,
-                of_b,
-                float,
+                b.values,
+                b.dtype,
                 b.leading,
                 b.stride,
-                of_a,
-                float,
+                a.values,
+                a.dtype,
                 a.leading,
                 a.stride,
                 beta,

@@ -72,7 +72,7 @@ impl Linear {
     }
 
     fn product(&self, x: &Tensor, leaves: &Leaves) -> Result<Tensor> {
-        x.matmul(leaves.get(&format!("{}.weight", self.name))?)
+        ops::dense_matmul(x, leaves.get(&format!("{}.weight", self.name))?)
     }
 
     fn bias_of<'a>(&self, leaves: &'a Leaves) -> Result<&'a Tensor> {

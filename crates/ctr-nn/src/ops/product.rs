@@ -4,9 +4,10 @@
 //! which uses AVX-512 where there is some (docs/performance.md); the others take `gemm`, which is candle's. Products of one column are
 //! loops of our own (`column.rs`).
 
-use super::column::add_column;
 #[cfg(target_arch = "x86_64")]
 use super::kernels::Kernels;
+use super::{column::add_column, rounded::with_rounded};
+use crate::MatmulPrecision;
 use candle_core::{Result, bail};
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -21,10 +22,18 @@ pub(super) enum Factor<'a> {
     Transposed(&'a [f32]),
 }
 
-impl Factor<'_> {
-    fn values(&self) -> &[f32] {
+impl<'a> Factor<'a> {
+    fn values(&self) -> &'a [f32] {
         match self {
             Self::Plain(values) | Self::Transposed(values) => values,
+        }
+    }
+
+    /// Other values that lie in the same way.
+    fn with_values<'b>(&self, values: &'b [f32]) -> Factor<'b> {
+        match self {
+            Self::Plain(_) => Factor::Plain(values),
+            Self::Transposed(_) => Factor::Transposed(values),
         }
     }
 
@@ -67,16 +76,20 @@ pub(super) fn add_product(out: &mut [f32], scale: f32, left: Factor, right: Fact
     if out.len() != sizes.rows * sizes.columns {
         bail!("a product of {} x {} values added to {}", sizes.rows, sizes.columns, out.len());
     }
+    in_precision(left, right, |left, right| add(out, scale, left, right, sizes));
+    Ok(())
+}
+
+fn add(out: &mut [f32], scale: f32, left: Factor, right: Factor, sizes: Sizes) {
     if sizes.columns == 1 {
         add_column(out, scale, left, right.values());
-        return Ok(());
+        return;
     }
     if !out.is_empty() && sizes.inner > 0 {
-        // SAFETY: the slices hold the values that the sizes and strides reach, as was just checked, and `out` is borrowed
-        // mutably.
+        // SAFETY: the slices hold the values that the sizes and strides reach, as `add_product` has checked, and `out` is
+        // borrowed mutably.
         unsafe { multiply(out.as_mut_ptr(), true, scale, left, right, sizes) }
     }
-    Ok(())
 }
 
 /// Appends `left right`, by rows, to `out`: tiles are written once, to memory that has no values yet.
@@ -85,24 +98,39 @@ pub(super) fn add_product(out: &mut [f32], scale: f32, left: Factor, right: Fact
 /// If a slice is not of its size.
 pub(super) fn push_product(out: &mut Vec<f32>, left: Factor, right: Factor, sizes: Sizes) -> Result<()> {
     sizes.check(left, right)?;
+    in_precision(left, right, |left, right| push(out, left, right, sizes));
+    Ok(())
+}
+
+fn push(out: &mut Vec<f32>, left: Factor, right: Factor, sizes: Sizes) {
     let (start, values) = (out.len(), sizes.rows * sizes.columns);
     if sizes.columns == 1 {
         out.resize(start + values, 0.0);
         add_column(&mut out[start..], 1.0, left, right.values());
-        return Ok(());
+        return;
     }
     if values == 0 || sizes.inner == 0 {
         out.resize(start + values, 0.0);
-        return Ok(());
+        return;
     }
     out.reserve(values);
-    // SAFETY: the factors hold the values that the sizes and strides reach, as was just checked; the memory behind `out`'s
-    // values is its own, there is enough of it, and the product writes `values` values there before they count as such.
+    // SAFETY: the factors hold the values that the sizes and strides reach, as `push_product` has checked; the memory behind
+    // `out`'s values is its own, there is enough of it, and the product writes `values` values there before they count as such.
     unsafe {
         multiply(out.as_mut_ptr().add(start), false, 1.0, left, right, sizes);
         out.set_len(start + values);
     }
-    Ok(())
+}
+
+/// Gives `multiply` the factors as this process's precision has them.
+fn in_precision(left: Factor, right: Factor, multiply: impl FnOnce(Factor, Factor)) {
+    match MatmulPrecision::get() {
+        MatmulPrecision::Bf16 => with_rounded([left.values(), right.values()], |[of_left, of_right]| {
+            multiply(left.with_values(of_left), right.with_values(of_right));
+        }),
+        // TF32 is for CUDA devices only.
+        MatmulPrecision::Float32 | MatmulPrecision::Tf32 => multiply(left, right),
+    }
 }
 
 /// `out = left right`, or `out += scale * left right` if `adds`.

@@ -8,8 +8,8 @@ use crate::{
     progress::{Progress, write_line},
     threads::pool,
 };
-use anyhow::{Result, bail};
-use ctr_nn::{DeviceChoice, MatmulPrecision, OpenedDevice};
+use anyhow::{Result, anyhow};
+use ctr_nn::OpenedDevice;
 use ctr_report::{RunFolder, RunRecord, table};
 use std::{path::Path, time::SystemTime};
 
@@ -50,7 +50,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if let Some(notice) = notice.filter(|_| !args.output.quiet) {
         write_line(&notice);
     }
-    set_matmul_precision(config.matmul_precision()?, choice)?;
+    config.matmul_precision()?.set(choice).map_err(|message| anyhow!(message))?;
     let pool = pool(config.threads)?;
     let started = SystemTime::now();
     let record = pool.install(|| -> Result<_> {
@@ -69,15 +69,6 @@ pub fn run(args: &RunArgs) -> Result<()> {
     });
     let (record, folder) = record?;
     show(&record, folder.path(), args)
-}
-
-/// Products are rounded on a CUDA device only; elsewhere the setting would be a label on exact results.
-fn set_matmul_precision(precision: MatmulPrecision, device: DeviceChoice) -> Result<()> {
-    if precision != MatmulPrecision::Float32 && !matches!(device, DeviceChoice::Cuda(_)) {
-        bail!("matmul is {precision}, which needs a CUDA device; on {device} leave it at float32");
-    }
-    precision.set();
-    Ok(())
 }
 
 /// The record of an earlier run that came to its end.
