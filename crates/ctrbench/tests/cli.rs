@@ -193,6 +193,25 @@ fn one_and_two_threads_and_a_resumed_run_give_the_same_bytes() {
     assert!(users(&runs(folder.path())[2]) != before, "another seed gives other users");
 }
 
+/// Products of rounded factors: other results where there are dense layers, and the same at any number of threads.
+#[test]
+fn bf16_changes_the_models_that_have_dense_layers() {
+    let folder = TempDir::new().expect("a folder");
+    for (matmul, threads) in [("float32", "2"), ("bf16", "1"), ("bf16", "2")] {
+        tiny(folder.path())
+            .args(["--quiet", "--seed", "1", "--matmul", matmul, "--threads", threads])
+            .assert()
+            .success();
+    }
+    let found: Vec<_> = runs(folder.path()).iter().map(|run| results(run)).collect();
+    assert_eq!(found[1], found[2]);
+    for (exact, rounded) in
+        found[0]["models"].as_array().expect("a list").iter().zip(found[1]["models"].as_array().expect("a list"))
+    {
+        assert_eq!(exact == rounded, exact["model"] == "lr", "{}", exact["model"]);
+    }
+}
+
 /// A run that is killed between two methods keeps every method before.
 #[cfg(unix)]
 #[test]
