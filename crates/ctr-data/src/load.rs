@@ -115,11 +115,11 @@ fn draw(config: &DatasetConfig, log: &mut Log) -> Result<(), DataError> {
     Ok(())
 }
 
-/// Warns where the unit can hardly be that of the times: far in the future, or all within a moment after 1970.
+/// Warns where the unit can hardly be that of the times: far in the future, all within a moment after 1970, or all before.
 fn warn_of_times(source: &Source, log: &mut Log) {
     let (unit, Some(&last)) = (&source.log.time_unit, log.time.iter().max()) else { return };
     let Some(year) = year_of(last, unit) else { return };
-    if year > 2100 || (last > LARGEST_COUNTER && year < 1980) {
+    if year > 2100 || (last > LARGEST_COUNTER && year < 1980) || last < 0 {
         log.origin.warnings.push(format!("times reach {last}, in {unit} the year {year}: is time_unit right?"));
     }
 }
