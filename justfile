@@ -25,6 +25,7 @@ peers data_dir="":
 
 # Device tests, and ctrbench beside PyTorch on this machine's NVIDIA GPU (peers/README.md).
 gpu *options:
+    @nvidia-smi --list-gpus || { echo "just gpu: nvidia-smi finds no NVIDIA GPU; the CUDA build alone is scripts/cuda-build.sh" >&2; exit 2; }
     scripts/cuda-build.sh tests
     [ -n "${PYTHON:-}" ] || { python3 -m venv target/peers && target/peers/bin/pip install --quiet -r peers/requirements.txt; }
     PYTHON="${PYTHON:-target/peers/bin/python}" peers/gpu.sh "${CARGO_TARGET_DIR:-target/cuda}/release" {{ options }}

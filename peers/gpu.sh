@@ -24,6 +24,7 @@ case ${1:-} in
 esac
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python3}
+nvidia-smi --list-gpus || { echo "peers/gpu.sh: nvidia-smi finds no NVIDIA GPU, and there is nothing to measure" >&2; exit 2; }
 card=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -n 1 | tr 'A-Z ' 'a-z-' | tr -cd 'a-z0-9-')
 out=${out:-$here/../reports/gpu/$(date +%F)-${card:-unknown}}
 mkdir -p "$out"
