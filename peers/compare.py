@@ -105,7 +105,7 @@ def compare(case, arguments, start, variants_of, failures):
     from report import figure, share_of_peak
 
     precision = case.settings.get("precision", "float32")
-    set_matmul_precision(precision, arguments.device)
+    set_matmul_precision(precision)
     rows = []
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as closing:
         ours = start(folder, case.arguments)
@@ -185,18 +185,20 @@ def measure_hardware(arguments):
 
 def peak_gflops(torch, arguments):
     """The rate of the faster matrix product on the CPU, ours or PyTorch's; on a GPU PyTorch's, in the case's precision."""
+    from device import matmul_in_bf16
+
     if on_gpu(arguments):
-        return gemm_gflops_of_pytorch(torch, arguments.device, 8192)
+        return gemm_gflops_of_pytorch(torch, arguments.device, 8192, torch.bfloat16 if matmul_in_bf16() else torch.float32)
     ours = measure_hardware(arguments)["peaks"]["gemm_gflops"]
-    return max(ours, gemm_gflops_of_pytorch(torch, "cpu", 2048))
+    return max(ours, gemm_gflops_of_pytorch(torch, "cpu", 2048, torch.float32))
 
 
-def gemm_gflops_of_pytorch(torch, device, side):
+def gemm_gflops_of_pytorch(torch, device, side, dtype):
     """The rate of PyTorch's own matrix product, median of five."""
     from device import synchronize
 
     seconds = []
-    a, b = (torch.rand(side, side, device=device) for _ in range(2))
+    a, b = (torch.rand(side, side, device=device, dtype=dtype) for _ in range(2))
     for _ in range(6):
         synchronize(device)
         started = time.perf_counter()

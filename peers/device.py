@@ -9,14 +9,26 @@ def synchronize(device):
         torch.cuda.synchronize()
 
 
-def set_matmul_precision(precision, device):
-    """float32, PyTorch's default; tf32, its switch; or bf16, which is its autocast: layers give bfloat16, ours float32."""
+# Of the case at hand.
+PRECISION = "float32"
+
+
+def set_matmul_precision(precision):
+    """float32, PyTorch's default; tf32, its switch; or bf16, for which models run under `autocast`."""
+    global PRECISION
+    PRECISION = precision
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    kind = torch.device(device).type
-    torch.set_autocast_dtype(kind, torch.bfloat16)
-    torch.set_autocast_enabled(kind, precision == "bf16")
-    # What it keeps of a parameter is thrown away where its context ends, and there is none.
-    torch.set_autocast_cache_enabled(False)
+
+
+def matmul_in_bf16():
+    """Whether models run under `autocast`."""
+    return PRECISION == "bf16"
+
+
+def autocast(device):
+    """PyTorch's context for bf16, for forward passes only, as its documentation advises: layers give bfloat16, ours float32.
+    Without its cache, since weights change between passes."""
+    return torch.autocast(torch.device(device).type, torch.bfloat16, cache_enabled=False)
 
 
 def gpu(device):

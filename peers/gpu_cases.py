@@ -28,14 +28,14 @@ def cases(device, clouds, data_dir, quick):
         train("fm", 65_536, 20, ["adam-fused", "adam", "sparse-adam", "compiled"]),
         tune("deepfm", 6_040, [f"vmap, chunks of {chunk}" for chunk in SWEPT], work="chunks", sweep=SWEPT),
     ]
-    for precision in PRECISIONS:
-        listed.append(train("deepfm", 4_096, 100, ["sparse-adam", IN_FLOAT32], precision=precision))
-        listed.append(tune("deepfm", 6_040, ["vmap", IN_FLOAT32], precision=precision))
     others = [model for model in MODELS if model != "deepfm"]
     for model in others:
         listed.append(tune(model, 1_024, [ON_CPU] if quick else ["vmap", ON_CPU]))
     for model, steps in [("lr", 200), ("dcn", 50), ("din", 20)]:
         listed.append(train(model, 4_096, steps, [ON_CPU] if quick else ["sparse-adam", ON_CPU]))
+    for precision in PRECISIONS:
+        listed.append(train("deepfm", 4_096, 100, ["sparse-adam", IN_FLOAT32], precision=precision))
+        listed.append(tune("deepfm", 6_040, ["vmap", IN_FLOAT32], precision=precision))
     if not quick:
         listed.append(tune("deepfm", 24_160, ["vmap", "vmap, prepared", "loop"]))
     for precision in PRECISIONS if data_dir else []:

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
+from device import autocast, matmul_in_bf16
+
 TABLES = ("embedding", "linear")
 
 
@@ -46,7 +48,11 @@ class Model:
 
     def __call__(self, parameters, batch):
         """Logits `[B]`."""
-        return self.forward(parameters, *batch)
+        if not matmul_in_bf16():
+            return self.forward(parameters, *batch)
+        with autocast(parameters["bias"].device):
+            logits = self.forward(parameters, *batch)
+        return logits.float()
 
     def _rows(self, p, table, ids):
         if isinstance(ids, Lists):

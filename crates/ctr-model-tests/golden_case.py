@@ -24,11 +24,30 @@ HISTORIES = [[4 + (b + 2 * place) % 4 for place in range(length)] for b, length 
 LABELS = torch.tensor([1.0 if b % 3 == 0 else 0.0 for b in range(5)], dtype=torch.float64)
 
 
-class Parameters(dict):
-    """Parameters made by the formula when first asked for; linear weights are [in, out]."""
+class RoundedProduct(torch.autograd.Function):
+    """`x @ weight` with its factors rounded to bfloat16, those of the backward too."""
 
-    def __init__(self, lists=False, dtype=torch.float64):
-        self.lists, self.dtype = lists, dtype
+    @staticmethod
+    def forward(ctx, x, weight):
+        ctx.save_for_backward(x, weight)
+        return rounded(x) @ rounded(weight)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weight = ctx.saved_tensors
+        return rounded(grad) @ rounded(weight).T, rounded(x).T @ rounded(grad)
+
+
+def rounded(x):
+    return x.bfloat16().to(x.dtype)
+
+
+class Parameters(dict):
+    """Parameters made by the formula when first asked for; linear weights are [in, out]. `rounds`: dense layers round the
+    factors of their products."""
+
+    def __init__(self, lists=False, rounds=False, dtype=torch.float64):
+        self.lists, self.rounds, self.dtype = lists, rounds, dtype
 
     def __call__(self, name, *shape):
         if name not in self:
@@ -48,8 +67,11 @@ class Parameters(dict):
         return F.embedding_bag(torch.cat(values), table, starts, mode="mean").reshape(*ids.shape, dim)
 
     def linear(self, name, x, out, bias=True):
-        weight = self(f"{name}.weight", x.shape[-1], out)
-        return F.linear(x, weight.T, self(f"{name}.bias", out) if bias else None)
+        product = self.product(x, self(f"{name}.weight", x.shape[-1], out))
+        return product + self(f"{name}.bias", out) if bias else product
+
+    def product(self, x, weight):
+        return RoundedProduct.apply(x, weight) if self.rounds else x @ weight
 
     def batch_norm(self, name, x, training, affine, eps):
         features = x.shape[-1]
@@ -68,7 +90,7 @@ class Parameters(dict):
 def run(name, model, dtype):
     """Parameters with their gradients, logits and loss, all in `dtype`."""
     torch.set_default_dtype(dtype)
-    parameters = Parameters(lists=name == "lists", dtype=dtype)
+    parameters = Parameters(lists=name == "lists", rounds=name.endswith("bf16"), dtype=dtype)
     logits = model(parameters)
     loss = F.binary_cross_entropy_with_logits(logits, LABELS.to(dtype))
     loss.backward()
@@ -77,7 +99,7 @@ def run(name, model, dtype):
 
 def write(file, models):
     """`models`: name to a function of Parameters that returns the logits `[5]` of IDS and HISTORIES; of LISTS where the name
-    is "lists"."""
+    is "lists", with rounded factors where it ends in "bf16"."""
     golden = {}
     for name, model in models.items():
         parameters, logits, loss = run(name, model, torch.float64)

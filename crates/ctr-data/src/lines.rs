@@ -41,7 +41,7 @@ impl Fault {
 }
 
 /// A review may be longer than any screen, and a file that is no text may hold what a terminal obeys.
-fn shortened(value: &str) -> String {
+pub(crate) fn shortened(value: &str) -> String {
     let printable = |c: char| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
     let mut characters = value.chars().map(printable);
     let shown: String = characters.by_ref().take(LONGEST_VALUE).collect();

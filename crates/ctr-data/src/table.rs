@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::DataError;
+use crate::lines::shortened;
 use crate::source_file::SourceFile;
 use crate::values::{TextColumn, Values};
 
@@ -140,7 +141,7 @@ impl Table {
             file,
             line,
             column: column.to_owned(),
-            value: value.to_owned(),
+            value: shortened(value),
             remedy: remedy.to_owned(),
         }
     }

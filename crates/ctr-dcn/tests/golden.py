@@ -15,7 +15,8 @@ def dcn(p, cross, activation):
     deep = x_0
     for i, units in enumerate([6, 5]):
         deep = activation(p.linear(f"mlp.{i}", deep, units))
-    return p.linear("output", torch.cat([x, deep], 1), 1, bias=False)[:, 0] + p("bias", 1)
+    # Never rounded.
+    return torch.cat([x, deep], 1) @ p("output.weight", 17, 1)[:, 0] + p("bias", 1)
 
 
 def vector(p, name, x_0, x):
@@ -34,5 +35,6 @@ write(
         "vector": lambda p: dcn(p, vector, torch.sigmoid),
         "lists": lambda p: dcn(p, vector, torch.sigmoid),
         "matrix": lambda p: dcn(p, matrix, torch.tanh),
+        "matrix, bf16": lambda p: dcn(p, matrix, torch.relu),
     },
 )

@@ -27,13 +27,14 @@ impl MatmulPrecision {
     /// # Errors
     /// If the device does not have it: elsewhere the setting would be a label on exact results.
     pub fn set(self, device: DeviceChoice) -> Result<(), String> {
-        let (there, needs) = match self {
-            Self::Float32 => (true, ""),
-            Self::Tf32 => (matches!(device, DeviceChoice::Cuda(_)), "a CUDA device"),
-            Self::Bf16 => (matches!(device, DeviceChoice::Cuda(_) | DeviceChoice::Cpu), "a CUDA device or the CPU"),
+        let of_device: &[Self] = match device {
+            DeviceChoice::Cuda(_) => &[Self::Float32, Self::Tf32, Self::Bf16],
+            DeviceChoice::Cpu => &[Self::Float32, Self::Bf16],
+            DeviceChoice::Metal | DeviceChoice::Auto => &[Self::Float32],
         };
-        if !there {
-            return Err(format!("matmul is {self}, which needs {needs}; on {device} leave it at float32"));
+        if !of_device.contains(&self) {
+            let names: Vec<_> = of_device.iter().map(Self::to_string).collect();
+            return Err(format!("matmul is {self}, which {device} does not have; use {} there", names.join(" or ")));
         }
         CURRENT.store(self as u8, Ordering::Relaxed);
         #[cfg(feature = "cuda")]
@@ -79,7 +80,7 @@ mod tests {
     #[test]
     fn a_device_without_the_precision_is_refused() {
         let message = MatmulPrecision::Tf32.set(DeviceChoice::Cpu).unwrap_err();
-        assert_eq!(message, "matmul is tf32, which needs a CUDA device; on cpu leave it at float32");
+        assert_eq!(message, "matmul is tf32, which cpu does not have; use float32 or bf16 there");
         assert!(MatmulPrecision::Bf16.set(DeviceChoice::Metal).is_err());
         assert_eq!(MatmulPrecision::get(), MatmulPrecision::Float32);
     }

@@ -28,7 +28,7 @@
 
 #![allow(clippy::unreadable_literal, clippy::excessive_precision)] // Values as PyTorch printed them.
 
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use ctr_nn::{
     DenseStack, DenseStep, DeviceChoice, DirectGradients, Group, Initializer, Leaves, Linear, MatmulPrecision, affine,
 };
@@ -205,4 +205,34 @@ fn steps_of_gradient_descent() -> Result<()> {
         assert_close(&((before? - variable.as_tensor())? / 0.5)?, expected)?;
     }
     Ok(())
+}
+
+/// Two replicas of one layer, and more samples than a weights' gradient adds in one pass, against candle's own rounding.
+#[test]
+fn replicas_and_many_samples() -> Result<()> {
+    MatmulPrecision::Bf16.set(DeviceChoice::Cpu).expect("a precision that the CPU has");
+    let layer = Linear {
+        name: "a".into(),
+        input: 5,
+        output: 4,
+        bias: false,
+        group: Group::Body,
+        initializer: Initializer::XavierNormal,
+    };
+    let x = Var::from_tensor(&spread(&[2, 300, 5], 37)?)?;
+    let (weight, slope) = (Var::from_tensor(&spread(&[2, 5, 4], 58)?)?, spread(&[2, 300, 4], 17)?);
+    let rounded = |tensor: &Tensor| tensor.detach().to_dtype(DType::BF16)?.to_dtype(DType::F32);
+    let (of_x, of_weight, of_slope) = (rounded(&x)?, rounded(&weight)?, rounded(&slope)?);
+    let mut leaves = Leaves::default();
+    leaves.insert("a.weight", weight.as_tensor().clone());
+    let direct = DirectGradients::default();
+    leaves.collect_gradients(direct.clone());
+    let y = DenseStack(&[DenseStep::Linear(&layer)]).forward(&x, &leaves)?.expect("a stack");
+    let grads = (&y * &slope)?.sum_all()?.backward()?;
+    let values = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+    assert_close(&y, &values(&of_x.matmul(&of_weight)?)?)?;
+    assert_close(grads.get(&x).expect("a gradient"), &values(&of_slope.matmul(&of_weight.t()?)?)?)?;
+    let expected = of_x.transpose(1, 2)?.matmul(&of_slope)?;
+    // Sums of 300 products, of either sign: compared beside their size.
+    assert_close(&(&direct.take()["a.weight"] / 300.0)?, &values(&(expected / 300.0)?)?)
 }

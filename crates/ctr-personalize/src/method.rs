@@ -92,8 +92,8 @@ impl Method {
         Ok(Self { name: name.into(), correction: correction.unwrap_or(CORRECTIONS[0]), scope, l2_sp })
     }
 
-    /// Whether the other differs in its name only, as `none+head-only` from `head-only`.
-    pub fn does_the_same(&self, other: &Self) -> bool {
+    /// Whether the other is made of the same parts and differs in its name only, as `none+head-only` from `head-only`.
+    pub fn has_parts_of(&self, other: &Self) -> bool {
         let parts = |method: &Self| (method.correction.name, method.scope, method.l2_sp);
         parts(self) == parts(other)
     }
@@ -120,6 +120,10 @@ mod tests {
         assert_eq!(parse("prior-alignment"), Ok(("prior-alignment", None, false)));
         assert_eq!(parse("head-only"), Ok(("none", Some(Scope::Head), false)));
         assert_eq!(parse("shift+embedding-only+l2-sp"), Ok(("shift", Some(Scope::Embedding), true)));
+        let same = |a, b| Method::parse(a).and_then(|a| Method::parse(b).map(|b| a.has_parts_of(&b)));
+        assert_eq!(same("shift+l2-sp", "l2-sp+shift"), Ok(true));
+        assert_eq!(same("none+head-only", "head-only"), Ok(true));
+        assert_eq!(same("none", "head-only"), Ok(false));
         assert!(parse("prior-alignment+shift").unwrap_err().to_string().contains("two corrections"));
         assert!(parse("priors").unwrap_err().to_string().contains("`priors` in method `priors` is not known"));
     }

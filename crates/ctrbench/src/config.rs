@@ -235,7 +235,7 @@ impl RunConfig {
         if let Some(seed) = self.seeds.iter().find(|seed| i64::try_from(**seed).is_err()) {
             bail!("seeds lists {seed}; the largest that TOML can hold is {}", i64::MAX);
         }
-        self.fine_tuning_methods()?;
+        distinct(&self.fine_tuning_methods()?)?;
         self.device()?;
         self.matmul_precision()?;
         if let Some(name) = self.model.keys().find(|name| !self.models.contains(name)) {
@@ -251,14 +251,7 @@ impl RunConfig {
 
     /// The methods that fine-tune: all but `cloud`, which always runs.
     pub fn fine_tuning_methods(&self) -> Result<Vec<Method>> {
-        let methods: Vec<_> =
-            self.methods.iter().map(|name| Method::parse(name).context("methods")).collect::<Result<_>>()?;
-        for (i, method) in methods.iter().enumerate() {
-            if let Some(same) = methods[..i].iter().find(|earlier| earlier.does_the_same(method)) {
-                bail!("methods lists `{}` and `{}`, which do the same; keep one", same.name, method.name);
-            }
-        }
-        Ok(methods)
+        self.methods.iter().map(|name| Method::parse(name).context("methods")).collect()
     }
 
     /// The precision of matrix products by name.
@@ -306,6 +299,16 @@ fn insert_default_optimizers(table: &mut Table) -> Result<()> {
         let named = table.get(part).and_then(|part| part.get("optimizer")).is_some();
         if !named {
             overrides::set(table, &format!("{part}.optimizer"), Value::try_from(optimizer)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Two names of one method would make two rows of equal figures.
+fn distinct(methods: &[Method]) -> Result<()> {
+    for (i, method) in methods.iter().enumerate() {
+        if let Some(same) = methods[..i].iter().find(|earlier| earlier.has_parts_of(method)) {
+            bail!("methods lists `{}` and `{}`, which do the same; keep one", same.name, method.name);
         }
     }
     Ok(())

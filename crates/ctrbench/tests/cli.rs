@@ -339,7 +339,7 @@ fn wrong_configurations_name_the_key_and_the_remedy() {
         ("planted_drift.target_ctrs=[1.2]", &["target_ctrs holds 1.2; each must be in [0, 1]"]),
         ("device=tpu", &["device: `tpu` is not known; use auto, cpu, cuda"]),
         ("matmul=fp16", &["matmul: `fp16` is not a precision", "float32, tf32 or bf16"]),
-        ("matmul=tf32", &["matmul is tf32, which needs a CUDA device; on cpu leave it at float32"]),
+        ("matmul=tf32", &["matmul is tf32, which cpu does not have; use float32 or bf16 there"]),
         ("training.batch_size=100000", &["fewer than one batch of 100000; lower training.batch_size"]),
         ("training.optimizer.learning_rate=1e30", &["lower training.optimizer.learning_rate"]),
         ("fine_tuning.min_samples=5000", &["no user is left", "lower fine_tuning.min_samples (now 5000)"]),

@@ -29,15 +29,13 @@ impl Factor<'_> {
     fn operand(&self) -> Result<Operand> {
         let (Factor::Plain(tensor) | Factor::Transposed(tensor)) = self;
         let (_, rows, columns) = tensor.dims3()?;
-        let (values, dtype, rounded) = match MatmulPrecision::get() {
-            MatmulPrecision::Float32 | MatmulPrecision::Tf32 => {
-                (pointer::<f32>(tensor)?.cast_const().cast(), sys::cudaDataType_t::CUDA_R_32F, None)
-            }
-            MatmulPrecision::Bf16 => {
-                let rounded = tensor.to_dtype(DType::BF16)?;
-                let values = pointer::<bf16>(&rounded)?.cast_const().cast();
-                (values, sys::cudaDataType_t::CUDA_R_16BF, Some(rounded))
-            }
+        // A kernel over no values cannot be launched.
+        let (values, dtype, rounded) = if MatmulPrecision::get() == MatmulPrecision::Bf16 && tensor.elem_count() > 0 {
+            let rounded = tensor.to_dtype(DType::BF16)?;
+            let values = pointer::<bf16>(&rounded)?.cast_const().cast();
+            (values, sys::cudaDataType_t::CUDA_R_16BF, Some(rounded))
+        } else {
+            (pointer::<f32>(tensor)?.cast_const().cast(), sys::cudaDataType_t::CUDA_R_32F, None)
         };
         // cuBLAS counts by columns: a matrix stored by rows is, to it, its own transpose.
         let operation = match self {

@@ -54,29 +54,37 @@ impl CustomOp1 for Precomputed {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (storage, layout) = self.value.storage_and_layout();
-        match &*storage {
-            Storage::Cpu(storage) => {
-                let value = f32_slice(self.name(), storage, layout)?.to_vec();
-                Ok((CpuStorage::F32(value), self.value.shape().clone()))
-            }
-            _ => bail!("{} works on the CPU", self.name()),
-        }
+        on_cpu(self.name(), &self.value)
     }
 
     #[cfg(feature = "cuda")]
     fn cuda_fwd(&self, _: &candle_core::CudaStorage, _: &Layout) -> Result<(candle_core::CudaStorage, Shape)> {
-        use candle_core::backend::BackendStorage;
-        let (storage, layout) = self.value.storage_and_layout();
-        match &*storage {
-            Storage::Cuda(storage) if layout.is_contiguous() => {
-                Ok((storage.try_clone(layout)?, layout.shape().clone()))
-            }
-            _ => bail!("{} needs a contiguous value on the device of its input", self.name()),
-        }
+        on_cuda(self.name(), &self.value)
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         (self.backward)(&grad.contiguous()?)
+    }
+}
+
+/// A copy of `value` as the result of a node on the CPU.
+pub(super) fn on_cpu(node: &str, value: &Tensor) -> Result<(CpuStorage, Shape)> {
+    let (storage, layout) = value.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(storage) => {
+            Ok((CpuStorage::F32(f32_slice(node, storage, layout)?.to_vec()), value.shape().clone()))
+        }
+        _ => bail!("{node} works on the CPU"),
+    }
+}
+
+/// The same on a CUDA device.
+#[cfg(feature = "cuda")]
+pub(super) fn on_cuda(node: &str, value: &Tensor) -> Result<(candle_core::CudaStorage, Shape)> {
+    use candle_core::backend::BackendStorage;
+    let (storage, layout) = value.storage_and_layout();
+    match &*storage {
+        Storage::Cuda(storage) if layout.is_contiguous() => Ok((storage.try_clone(layout)?, layout.shape().clone())),
+        _ => bail!("{node} needs a contiguous value on the device of its input"),
     }
 }

@@ -348,7 +348,7 @@ mod tests {
                             let (a, b) = (moved(left, shift), moved(right, shift));
                             let around = wave(shift + 16, 1.0);
                             let mut again = [&around[..shift], start, &around[shift..]].concat();
-                            let (left, right) = (behind(left, &a[shift..]), behind(right, &b[shift..]));
+                            let (left, right) = (left.with_values(&a[shift..]), right.with_values(&b[shift..]));
                             let inner = shift..shift + out.len();
                             multiply(&mut again[inner.clone()], adds, left, right, sizes);
                             assert_eq!(again[inner.clone()], out, "{sizes:?} {shift} way {way}");
@@ -375,14 +375,6 @@ mod tests {
     /// The factor's values behind `shift` others.
     fn moved(factor: Factor, shift: usize) -> Vec<f32> {
         [wave(shift, 1.0), factor.values().to_vec()].concat()
-    }
-
-    /// The factor with its values elsewhere.
-    fn behind<'a>(factor: Factor, values: &'a [f32]) -> Factor<'a> {
-        match factor {
-            Factor::Plain(_) => Factor::Plain(values),
-            Factor::Transposed(_) => Factor::Transposed(values),
-        }
     }
 
     #[test]

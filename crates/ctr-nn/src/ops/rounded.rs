@@ -1,31 +1,59 @@
 //! Products whose factors are rounded to bfloat16.
 
-use super::{has_kernels, precomputed};
+#[cfg(feature = "cuda")]
+use super::precomputed::on_cuda;
+use super::{affine, input_gradient, precomputed::on_cpu, weight_gradient};
 use crate::MatmulPrecision;
-use candle_core::{DType, Result, Tensor};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use multiversion::multiversion;
 use std::cell::RefCell;
 
-/// `a b` for every replica as nodes of candle's graph, in the precision of dense layers' products: `[R, rows, inner]` and
-/// `[R, inner, columns]`, contiguous.
+/// `a b` for every replica in candle's graph, in the precision of dense layers' products: `[R, rows, inner]` and
+/// `[R, inner, columns]`.
 ///
-/// Where that is bfloat16, the gradient that arrives is a factor of both products of the backward and rounded too, as
-/// [`super::affine`] and the layers that are one node have it.
+/// Where that is bfloat16, the gradient that arrives is a factor of both products of the backward and rounded too, as in the
+/// layers that are one node.
 ///
 /// # Errors
-/// If the shapes do not fit.
+/// If the shapes do not fit, or the device does not have the precision.
 pub fn dense_matmul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if MatmulPrecision::get() != MatmulPrecision::Bf16 || !has_kernels(a.device()) {
+    if MatmulPrecision::get() != MatmulPrecision::Bf16 {
         return a.matmul(b);
     }
-    // The gradient passes the rounding as if it were not there.
-    let factor = |x: &Tensor| precomputed(x, rounded(&x.detach())?, Box::new(|grad| Ok(Some(grad.clone()))));
-    let product = factor(a)?.matmul(&factor(b)?)?;
-    precomputed(&product, product.detach(), Box::new(|grad| rounded(grad).map(Some)))
+    let (a, b) = (a.contiguous()?, b.contiguous()?);
+    let value = affine(&a.detach(), &b.detach(), None, false)?;
+    a.apply_op2(&b, RoundedProduct { value })
 }
 
-fn rounded(x: &Tensor) -> Result<Tensor> {
-    x.to_dtype(DType::BF16)?.to_dtype(DType::F32)
+struct RoundedProduct {
+    value: Tensor,
+}
+
+impl CustomOp2 for RoundedProduct {
+    fn name(&self) -> &'static str {
+        "rounded_product"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        on_cpu(self.name(), &self.value)
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        _: &candle_core::CudaStorage,
+        _: &Layout,
+        _: &candle_core::CudaStorage,
+        _: &Layout,
+    ) -> Result<(candle_core::CudaStorage, Shape)> {
+        on_cuda(self.name(), &self.value)
+    }
+
+    fn bwd(&self, a: &Tensor, b: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        let of_a = input_gradient(&grad, &b.detach(), None)?;
+        Ok((Some(of_a), Some(weight_gradient(&a.detach(), &grad)?)))
+    }
 }
 
 /// Gives `work` the values of two factors rounded to bfloat16, in memory that the thread keeps.

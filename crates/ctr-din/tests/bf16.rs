@@ -1,0 +1,17 @@
+//! Dense layers whose products round their factors, in a program of its own, since the precision is the whole process's.
+//! Expected values: `python crates/ctr-din/tests/golden.py` (torch 2.15.0).
+
+use candle_core::Result;
+use ctr_din::DinConfig;
+use ctr_model_tests::{equals_pytorch, small_input};
+use ctr_nn::{Context, DeviceChoice, MatmulPrecision, MlpConfig, ModelConfig};
+
+#[test]
+fn attention_and_layers() -> Result<()> {
+    MatmulPrecision::Bf16.set(DeviceChoice::Cpu).expect("a precision that the CPU has");
+    let activation = ctr_nn::Activation::Prelu;
+    let mlp = MlpConfig { hidden_units: vec![6, 5], activation, ..MlpConfig::default() };
+    let config = DinConfig { embedding_dim: 4, attention_hidden_units: vec![6], mlp, ..DinConfig::default() };
+    let model = config.build(&small_input()).expect("valid settings");
+    equals_pytorch(&*model, include_str!("golden.json"), "prelu, bf16", Context::inference())
+}
