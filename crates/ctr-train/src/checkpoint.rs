@@ -2,7 +2,7 @@
 
 use crate::{TrainError, schedule::Schedule, train::EpochReport};
 use candle_core::{DType, Device, Tensor};
-use ctr_nn::{load_tensors, save_tensors};
+use ctr_nn::{CheckpointError, load_tensors, save_tensors};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
 
@@ -26,6 +26,8 @@ pub(crate) struct State {
 }
 
 const PROGRESS: &str = "progress";
+/// Of everything else in the file, since safetensors notices no changed value.
+const CHECKSUM: &str = "checksum";
 
 impl State {
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
@@ -37,18 +39,24 @@ impl State {
         }
         let length = text.len();
         tensors.insert(PROGRESS.into(), Tensor::from_vec(text, length, &Device::Cpu)?);
+        tensors.insert(CHECKSUM.into(), Tensor::from_slice(&checksum(&tensors)?, blake3::OUT_LEN, &Device::Cpu)?);
         Ok(save_tensors(&tensors, path)?)
     }
 
     pub fn load(path: &Path, fingerprint: &str) -> Result<Self, TrainError> {
         let foreign = |what: String| TrainError::ForeignCheckpoint { path: path.to_owned(), what };
         let mut tensors = load_tensors(path)?;
+        let expected = tensors.remove(CHECKSUM).ok_or_else(|| foreign("it holds no checksum".into()))?;
+        if expected.to_dtype(DType::U8)?.to_vec1::<u8>()? != checksum(&tensors)? {
+            let cause = candle_core::Error::msg("its values are not those of its checksum");
+            return Err(CheckpointError::Format { path: path.to_owned(), cause }.into());
+        }
         let text = tensors.remove(PROGRESS).ok_or_else(|| foreign("it holds no progress record".into()))?;
         let text = text.to_dtype(DType::U8)?.to_vec1::<u8>()?;
         let progress: Progress =
             toml::from_str(&String::from_utf8_lossy(&text)).map_err(|error| foreign(error.to_string()))?;
         if progress.fingerprint != fingerprint {
-            return Err(foreign("dataset, split, model, training settings or seed differ".into()));
+            return Err(foreign("dataset, split, model, training settings, precision or seed differ".into()));
         }
         let mut state =
             State { progress, parameters: BTreeMap::new(), best: BTreeMap::new(), optimizer: BTreeMap::new() };
@@ -62,4 +70,18 @@ impl State {
         }
         Ok(state)
     }
+}
+
+/// Of names and values, by name.
+fn checksum(tensors: &BTreeMap<String, Tensor>) -> candle_core::Result<[u8; blake3::OUT_LEN]> {
+    let mut hasher = blake3::Hasher::new();
+    for (name, tensor) in tensors {
+        let values = tensor.flatten_all()?.to_device(&Device::Cpu)?;
+        let bytes: Vec<u8> = match values.dtype() {
+            DType::U8 => values.to_vec1::<u8>()?,
+            _ => values.to_vec1::<f32>()?.into_iter().flat_map(f32::to_le_bytes).collect(),
+        };
+        hasher.update(name.as_bytes()).update(&bytes);
+    }
+    Ok(*hasher.finalize().as_bytes())
 }

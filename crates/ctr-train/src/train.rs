@@ -13,7 +13,9 @@ use crate::{
 use candle_core::{Device, Tensor, Var};
 use ctr_data::{Dataset, Split};
 use ctr_metrics::{Scored, gauc, logloss};
-use ctr_nn::{BatchNorm, CtrModel, Kind, NormStatistics, Parameters, RowOrder, Rows, Step, seeded_rng};
+use ctr_nn::{
+    BatchNorm, CtrModel, Kind, MatmulPrecision, NormStatistics, Parameters, RowOrder, Rows, Step, seeded_rng,
+};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -85,9 +87,10 @@ pub fn train(
     let parameters = Parameters::initialize(model.parameters(), seed, device)?;
     let mut run = Run {
         fingerprint: format!(
-            "state {STATE_VERSION} {} {} {identity} {} seed {seed}",
+            "state {STATE_VERSION} {} {} {identity} products {} {} seed {seed}",
             dataset.facts.dataset_hash,
             dataset.facts.split_hash,
+            MatmulPrecision::get(),
             serde_json::to_string(config).map_err(candle_core::Error::wrap)?
         ),
         optimizer: BTreeMap::new(),

@@ -86,9 +86,13 @@ fn a_checkpoint_of_another_run_or_a_damaged_one_is_refused() {
     run(&dataset, &config(1), Some(&path)).expect("a trained model");
     let other = run(&dataset, &config(2), Some(&path)).unwrap_err();
     assert!(matches!(other, TrainError::ForeignCheckpoint { .. }), "{other}");
-    fs::write(&path, b"not a checkpoint").expect("writable");
-    let damaged = run(&dataset, &config(1), Some(&path)).unwrap_err().to_string();
-    assert!(damaged.contains("delete it and train again"), "{damaged}");
+    let mut one_value_changed = fs::read(&path).expect("readable");
+    *one_value_changed.last_mut().expect("bytes") ^= 1;
+    for contents in [one_value_changed.as_slice(), b"not a checkpoint"] {
+        fs::write(&path, contents).expect("writable");
+        let damaged = run(&dataset, &config(1), Some(&path)).unwrap_err().to_string();
+        assert!(damaged.contains("delete it and train again"), "{damaged}");
+    }
 }
 
 /// One shard is one forward over the batch; more shards only split the sum. Without batch norm, whose statistics are per
