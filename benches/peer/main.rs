@@ -16,7 +16,7 @@ mod start;
 mod training;
 mod uniform;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Error, Result};
 use arguments::{Arguments, Job};
 use clap::Parser;
 use ctr_nn::OpenedDevice;
@@ -28,7 +28,7 @@ fn main() -> Result<()> {
     unsafe { std::env::set_var("RAYON_NUM_THREADS", "1") };
     let Arguments { threads, export, device, matmul, job } = Arguments::parse();
     let OpenedDevice { choice, device, .. } = device.open()?;
-    matmul.set(choice).map_err(|message| anyhow!(message))?;
+    matmul.set(choice).map_err(Error::msg)?;
     std::fs::create_dir_all(&export).with_context(|| format!("{} cannot be made", export.display()))?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     pool.install(|| match job {

@@ -108,6 +108,10 @@ fn assert_close(found: &Tensor, expected: &[f32]) -> Result<()> {
     Ok(())
 }
 
+fn layer(name: &str, input: usize, output: usize, bias: bool) -> Linear {
+    Linear { name: name.into(), input, output, bias, group: Group::Body, initializer: Initializer::XavierNormal }
+}
+
 /// Two layers with a rectifier between them, of one replica.
 struct Layers {
     first: Linear,
@@ -119,14 +123,6 @@ struct Layers {
 impl Layers {
     fn new() -> Result<Self> {
         MatmulPrecision::Bf16.set(DeviceChoice::Cpu).expect("a precision that the CPU has");
-        let layer = |name: &str, input, output, bias| Linear {
-            name: name.into(),
-            input,
-            output,
-            bias,
-            group: Group::Body,
-            initializer: Initializer::XavierNormal,
-        };
         let variables = [
             ("a.weight", Var::from_tensor(&spread(&[1, 5, 4], 58)?)?),
             ("a.bias", Var::from_tensor(&(spread(&[1, 4], 11)? + 0.5)?)?),
@@ -211,14 +207,7 @@ fn steps_of_gradient_descent() -> Result<()> {
 #[test]
 fn replicas_and_many_samples() -> Result<()> {
     MatmulPrecision::Bf16.set(DeviceChoice::Cpu).expect("a precision that the CPU has");
-    let layer = Linear {
-        name: "a".into(),
-        input: 5,
-        output: 4,
-        bias: false,
-        group: Group::Body,
-        initializer: Initializer::XavierNormal,
-    };
+    let layer = layer("a", 5, 4, false);
     let x = Var::from_tensor(&spread(&[2, 300, 5], 37)?)?;
     let (weight, slope) = (Var::from_tensor(&spread(&[2, 5, 4], 58)?)?, spread(&[2, 300, 4], 17)?);
     let rounded = |tensor: &Tensor| tensor.detach().to_dtype(DType::BF16)?.to_dtype(DType::F32);

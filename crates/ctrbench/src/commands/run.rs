@@ -8,7 +8,7 @@ use crate::{
     progress::{Progress, write_line},
     threads::pool,
 };
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result};
 use ctr_nn::OpenedDevice;
 use ctr_report::{RunFolder, RunRecord, table};
 use std::{path::Path, time::SystemTime};
@@ -50,7 +50,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if let Some(notice) = notice.filter(|_| !args.output.quiet) {
         write_line(&notice);
     }
-    config.matmul_precision()?.set(choice).map_err(|message| anyhow!(message))?;
+    config.matmul_precision()?.set(choice).map_err(Error::msg)?;
     let pool = pool(config.threads)?;
     let started = SystemTime::now();
     let record = pool.install(|| -> Result<_> {
