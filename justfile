@@ -30,6 +30,10 @@ gpu *options:
     [ -n "${PYTHON:-}" ] || { python3 -m venv target/peers && target/peers/bin/pip install --quiet -r peers/requirements.txt; }
     PYTHON="${PYTHON:-target/peers/bin/python}" peers/gpu.sh "${CARGO_TARGET_DIR:-target/cuda}/release" {{ options }}
 
+# Device tests of the CUDA build on a machine without a GPU (docs/devices.md).
+cuda-on-cpu:
+    scripts/cuda-on-cpu.sh
+
 # MovieLens-1M; data_dir holds the subfolder movielens-1m.
 movielens data_dir:
     cargo run --release -- run configs/movielens-1m.toml --data-dir {{ quote(data_dir) }}

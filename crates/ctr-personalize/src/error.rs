@@ -1,5 +1,6 @@
 //! Why fine-tuning stopped.
 
+use ctr_nn::is_out_of_memory;
 use thiserror::Error;
 
 /// Why fine-tuning stopped.
@@ -17,7 +18,18 @@ pub enum PersonalizeError {
         /// Step size.
         learning_rate: f64,
     },
+    /// The device's memory is too small, for a chunk that may not be halved or for a single user.
+    #[error(
+        "a chunk of users does not fit into the device's memory; set fine_tuning.chunk_users lower, leave out --deterministic (chunks are halved then), or end what else uses the device"
+    )]
+    OutOfMemory(#[source] candle_core::Error),
     /// A tensor operation failed.
-    #[error("tensor operation failed: {0}")]
-    Tensor(#[from] candle_core::Error),
+    #[error("tensor operation failed")]
+    Tensor(#[source] candle_core::Error),
+}
+
+impl From<candle_core::Error> for PersonalizeError {
+    fn from(error: candle_core::Error) -> Self {
+        if is_out_of_memory(&error) { PersonalizeError::OutOfMemory(error) } else { PersonalizeError::Tensor(error) }
+    }
 }

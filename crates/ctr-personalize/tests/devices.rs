@@ -5,9 +5,9 @@
 use candle_core::{DType, Device, Result, Tensor, Var, backprop::GradStore};
 use ctr_data::{Dataset, DatasetConfig, Split, SyntheticConfig, ValueLists};
 use ctr_nn::{
-    Algorithm, Batch, BatchLayout, Context, CtrModel, DirectGradients, FieldSlots, Kind, Leaves, ModelConfig,
-    ModelInput, OptimizerConfig, PADDING_ROW, Parameters, RowGradients, RowOrder, Rows, Step, TableLookUps,
-    bce_with_logits, bias_add, fm_interaction, interact_keys, seeded_rng, weighted_sum,
+    Activation, Algorithm, Batch, BatchLayout, Context, CtrModel, DirectGradients, FieldSlots, Kind, Leaves, MlpConfig,
+    ModelConfig, ModelInput, OptimizerConfig, PADDING_ROW, Parameters, RowGradients, RowOrder, Rows, Step,
+    TableLookUps, affine, bce_with_logits, bias_add, fm_interaction, interact_keys, seeded_rng, weighted_sum,
 };
 use ctr_personalize::{CORRECTIONS, FineTuned, FineTuner, FineTuningConfig, Method, Tasks, natural};
 use ctr_train::{EmbeddingUpdate, TrainingConfig, predict, train};
@@ -57,6 +57,9 @@ test_device!(
     deepfm,
     din,
     dcn,
+    affine_maps,
+    other_settings,
+    a_large_batch,
     training,
     every_method,
     every_model_fine_tuned,
@@ -221,17 +224,45 @@ fn steps_on_looked_up_rows(device: &Device) -> Result<()> {
     Ok(())
 }
 
-const REPLICAS: usize = 3;
-const SAMPLES: usize = 6;
+/// Layers without a graph: with a bias and a rectifier, without.
+fn affine_maps(device: &Device) -> Result<()> {
+    for (bias, rectified) in [(true, true), (true, false), (false, true), (false, false)] {
+        for outputs in [5, 8] {
+            same_as_on_cpu(device, |device| {
+                let (x, weight) = (drawn("x", &[2, 7, 6], device)?, drawn("weight", &[2, 6, outputs], device)?);
+                let bias = bias.then(|| drawn("bias", &[2, outputs], device)).transpose()?;
+                let outputs = affine(&x, &weight, bias.as_ref(), rectified)?;
+                Ok(BTreeMap::from([("outputs".to_owned(), values(&outputs)?)]))
+            })?;
+        }
+    }
+    Ok(())
+}
+
 const ROWS: usize = 40;
 const HISTORY_LENGTH: usize = 4;
 
-/// Logits and every gradient of a model over three replicas, fields with one value and with several.
+/// How many users have a model of their own, and how many samples each.
+#[derive(Clone, Copy)]
+struct Size {
+    replicas: usize,
+    samples: usize,
+}
+
+const FEW: Size = Size { replicas: 3, samples: 6 };
+/// More samples than a block of a kernel sums, and no multiple of it.
+const MANY: Size = Size { replicas: 1, samples: 5_000 };
+
+/// Logits and every gradient of a model by its default settings, fields with one value and with several.
 fn model_is_the_same<C: ModelConfig>(device: &Device) -> Result<()> {
+    settings_are_the_same(&C::default(), FEW, device)
+}
+
+fn settings_are_the_same<C: ModelConfig>(config: &C, size: Size, device: &Device) -> Result<()> {
     let input = ModelInput { fields: 3, item_field: 1, table_rows: ROWS, history_length: HISTORY_LENGTH };
-    let model = C::default().build(&input).expect("default settings");
+    let model = config.build(&input).expect("admissible settings");
     for slots in [[1, 1, 1], [1, 1, 3]] {
-        same_as_on_cpu(device, |device| logits_and_gradients(&*model, FieldSlots::new(&slots), device))?;
+        same_as_on_cpu(device, |device| logits_and_gradients(&*model, FieldSlots::new(&slots), size, device))?;
     }
     Ok(())
 }
@@ -239,14 +270,15 @@ fn model_is_the_same<C: ModelConfig>(device: &Device) -> Result<()> {
 fn logits_and_gradients(
     model: &dyn CtrModel,
     slots: FieldSlots,
+    Size { replicas, samples }: Size,
     device: &Device,
 ) -> Result<BTreeMap<String, Vec<f32>>> {
     let mut leaves = Leaves::default();
     let mut trained = Vec::new();
     for spec in model.parameters() {
         let shape = match spec.kind {
-            Kind::Table => vec![REPLICAS * ROWS, spec.shape[1]],
-            Kind::Dense | Kind::Buffer => [&[REPLICAS], &spec.shape[..]].concat(),
+            Kind::Table => vec![replicas * ROWS, spec.shape[1]],
+            Kind::Dense | Kind::Buffer => [&[replicas], &spec.shape[..]].concat(),
         };
         let value = (drawn(&spec.name, &shape, device)? * 0.3)?;
         let value = if spec.name.ends_with("running_var") { (value.abs()? + 0.5)? } else { value };
@@ -264,8 +296,8 @@ fn logits_and_gradients(
 
     let mut rng = seeded_rng(1, "batch", 0);
     let mut of_replicas = |per_sample: usize| -> Vec<u32> {
-        let places = REPLICAS * SAMPLES * per_sample;
-        let row = |i: usize| (i / (SAMPLES * per_sample) * ROWS) as u32 + rng.random_range(0..ROWS as u32);
+        let places = replicas * samples * per_sample;
+        let row = |i: usize| (i / (samples * per_sample) * ROWS) as u32 + rng.random_range(0..ROWS as u32);
         (0..places).map(row).collect()
     };
     let (mut ids, mut history) = (of_replicas(slots.total()), of_replicas(HISTORY_LENGTH));
@@ -275,12 +307,12 @@ fn logits_and_gradients(
     }
     history.chunks_mut(HISTORY_LENGTH).step_by(2).for_each(|items| items[2..].fill(PADDING_ROW));
     let history_length = if model.uses_history() { HISTORY_LENGTH } else { 0 };
-    let layout = BatchLayout { replicas: REPLICAS, slots, history_length };
+    let layout = BatchLayout { replicas: replicas, slots, history_length };
     let batch = Batch::new(ids, history, &layout, device)?;
 
     let logits = model.forward(&leaves, &batch, &mut Context::inference())?;
-    let labels = drawn("labels", &[REPLICAS, SAMPLES], device)?.gt(0f64)?.to_dtype(DType::F32)?;
-    let weights = Tensor::full(1f32 / SAMPLES as f32, (REPLICAS, SAMPLES), device)?;
+    let labels = drawn("labels", &[replicas, samples], device)?.gt(0f64)?.to_dtype(DType::F32)?;
+    let weights = Tensor::full(1f32 / samples as f32, (replicas, samples), device)?;
     let mut grads = bce_with_logits(&logits, &labels, &weights)?.sum_all()?.backward()?;
     let mut results = BTreeMap::from([("logits".to_owned(), values(&logits)?)]);
     let mut of_layers = direct.take();
@@ -293,7 +325,7 @@ fn logits_and_gradients(
         results.insert(format!("gradient of {name}"), values(&grad)?);
     }
     for (name, gradients) in lookups.take(&mut grads) {
-        let dense = gradients.to_dense(&RowOrder::new(&gradients)?, REPLICAS * ROWS)?;
+        let dense = gradients.to_dense(&RowOrder::new(&gradients)?, replicas * ROWS)?;
         results.insert(format!("gradient of {name}"), values(&dense)?);
     }
     Ok(results)
@@ -317,6 +349,26 @@ fn din(device: &Device) -> Result<()> {
 
 fn dcn(device: &Device) -> Result<()> {
     model_is_the_same::<ctr_dcn::DcnConfig>(device)
+}
+
+/// What no default setting reaches: the other activations, batch norm, DIN's softmax and Dice, DCN's matrices.
+fn other_settings(device: &Device) -> Result<()> {
+    let default = MlpConfig { hidden_units: vec![12, 5], ..MlpConfig::default() };
+    let activations = [Activation::Sigmoid, Activation::Tanh, Activation::Prelu, Activation::Dice];
+    let mut mlps = activations.map(|activation| MlpConfig { activation, ..default.clone() }).to_vec();
+    mlps.push(MlpConfig { batch_norm: true, ..default.clone() });
+    for mlp in mlps {
+        settings_are_the_same(&ctr_deepfm::DeepFmConfig { mlp, ..Default::default() }, FEW, device)?;
+    }
+    let attention_activation = ctr_din::AttentionActivation::Dice;
+    let din = ctr_din::DinConfig { attention_activation, attention_softmax: true, ..Default::default() };
+    settings_are_the_same(&din, FEW, device)?;
+    settings_are_the_same(&ctr_dcn::DcnConfig { cross: ctr_dcn::Cross::Matrix, ..Default::default() }, FEW, device)
+}
+
+fn a_large_batch(device: &Device) -> Result<()> {
+    let mlp = MlpConfig { hidden_units: vec![12, 5], ..MlpConfig::default() };
+    settings_are_the_same(&ctr_deepfm::DeepFmConfig { mlp, ..Default::default() }, MANY, device)
 }
 
 /// A small synthetic dataset, one of whose fields has lists.
@@ -496,7 +548,6 @@ fn reduced_precision_rounds_factors_only() {
 #[test]
 #[ignore = "takes all of the GPU's memory: run it alone, with --test-threads 1"]
 fn want_of_memory_halves_chunks() {
-    use ctr_nn::{Activation, MlpConfig};
     with_device(ctr_nn::DeviceChoice::Cuda(0), |device| {
         // Smooth, since other chunks round otherwise and a rectifier's kink may turn that into another result.
         let mlp = MlpConfig { activation: Activation::Tanh, ..MlpConfig::default() };

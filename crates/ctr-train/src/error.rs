@@ -1,6 +1,6 @@
 //! Why cloud training stopped.
 
-use ctr_nn::CheckpointError;
+use ctr_nn::{CheckpointError, is_out_of_memory};
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -40,9 +40,14 @@ pub enum TrainError {
     /// The scores of the validation part cannot be judged.
     #[error(transparent)]
     Metric(#[from] ctr_metrics::MetricError),
+    /// The device's memory is too small.
+    #[error(
+        "training does not fit into the device's memory; lower training.batch_size or the model's embedding_dim, or end what else uses the device"
+    )]
+    OutOfMemory(#[source] candle_core::Error),
     /// A tensor operation failed.
-    #[error("tensor operation failed: {0}")]
-    Tensor(#[from] candle_core::Error),
+    #[error("tensor operation failed")]
+    Tensor(#[source] candle_core::Error),
     /// A checkpoint could not be written or read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -54,4 +59,10 @@ pub enum TrainError {
         /// What does not fit.
         what: String,
     },
+}
+
+impl From<candle_core::Error> for TrainError {
+    fn from(error: candle_core::Error) -> Self {
+        if is_out_of_memory(&error) { TrainError::OutOfMemory(error) } else { TrainError::Tensor(error) }
+    }
 }
