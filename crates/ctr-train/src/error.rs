@@ -42,7 +42,7 @@ pub enum TrainError {
     Metric(#[from] ctr_metrics::MetricError),
     /// The device's memory is too small.
     #[error(
-        "training does not fit into the device's memory; lower training.batch_size or the model's embedding_dim, or end what else uses the device"
+        "the device's memory is too small; lower training.batch_size or the model's embedding_dim, or end what else uses the device"
     )]
     OutOfMemory(#[source] candle_core::Error),
     /// A tensor operation failed.

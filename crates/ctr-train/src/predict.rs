@@ -1,7 +1,7 @@
 //! Scoring with the cloud model.
 
-use crate::batches::build_batch;
-use candle_core::{Device, Result};
+use crate::{TrainError, batches::build_batch};
+use candle_core::Device;
 use ctr_data::Dataset;
 use ctr_nn::{Context, CtrModel, Leaves, Parameters};
 use rayon::prelude::*;
@@ -14,14 +14,14 @@ const CHUNK_ON_GPU: usize = 16_384;
 /// The cloud model's logits of these samples, in their order. On the CPU chunks run in parallel on the caller's rayon pool.
 ///
 /// # Errors
-/// If a tensor operation fails.
+/// If a tensor operation fails, for want of the device's memory for instance.
 pub fn predict(
     model: &dyn CtrModel,
     parameters: &Parameters,
     dataset: &Dataset,
     samples: &[u32],
     device: &Device,
-) -> Result<Vec<f32>> {
+) -> Result<Vec<f32>, TrainError> {
     let mut leaves = Leaves::default();
     for spec in parameters.specs() {
         leaves.insert(&spec.name, parameters.get(&spec.name)?.as_detached_tensor());
@@ -30,7 +30,7 @@ pub fn predict(
         let batch = build_batch(dataset, chunk, model.uses_history(), device)?;
         model.forward(&leaves, &batch, &mut Context::inference())?.flatten_all()?.to_vec1::<f32>()
     };
-    let chunks: Result<Vec<Vec<f32>>> = if device.is_cpu() {
+    let chunks: candle_core::Result<Vec<Vec<f32>>> = if device.is_cpu() {
         samples.par_chunks(CHUNK).map(score).collect()
     } else {
         samples.chunks(CHUNK_ON_GPU).map(score).collect()

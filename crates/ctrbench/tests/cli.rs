@@ -169,6 +169,26 @@ fn a_finished_run_is_shown_when_it_is_resumed() {
     assert!(fs::read(run.join("run.json")).expect("readable") == record && !run.join("checkpoints").exists());
 }
 
+/// A record that a full disk cut short, say.
+#[test]
+fn a_record_that_cannot_be_read_is_written_again_once_it_is_deleted() {
+    let folder = TempDir::new().expect("a folder");
+    tiny(folder.path()).args(["--quiet", "--set", "models=['lr']"]).assert().success();
+    let run = runs(folder.path()).remove(0);
+    let (record, before) = (run.join("run.json"), results(&run));
+    let text = fs::read(&record).expect("readable");
+    fs::write(&record, &text[..text.len() / 2]).expect("writable");
+    let resume = || {
+        let mut command = ctrbench();
+        command.args(["run", "--quiet", "--resume"]).arg(&run);
+        command
+    };
+    fails_with(&mut resume(), &["run.json is not a run record", "or delete it"]);
+    fs::remove_file(&record).expect("removable");
+    resume().assert().success();
+    assert_eq!(results(&run), before);
+}
+
 #[test]
 fn one_and_two_threads_and_a_resumed_run_give_the_same_bytes() {
     let folder = TempDir::new().expect("a folder");

@@ -15,6 +15,10 @@ pub struct Comparison {
     pub protocol: String,
     /// Part of the split that judged: `test` or `validation`.
     pub judged_part: String,
+    /// Where the run's tensors lay, as `cpu` or `cuda:0`.
+    pub device: String,
+    /// Precision of the factors of matrix products, as `float32`.
+    pub matmul: String,
     /// AUC of the planted probabilities on the whole test part, where they are known and that part judged.
     pub bayes_auc: Option<f64>,
     /// Model by model, each in the order of its methods.
@@ -48,6 +52,8 @@ impl Comparison {
             .map(|(protocol, cells)| Comparison {
                 protocol: protocol.to_owned(),
                 judged_part: record.judged_part.clone(),
+                device: setting(record, "device"),
+                matmul: setting(record, "matmul"),
                 bayes_auc: bayes_auc(record),
                 rows: in_order_of_appearance(cells, |cell| &cell.model)
                     .into_iter()
@@ -75,6 +81,8 @@ impl Comparison {
         Comparison {
             protocol: CLOUD.to_owned(),
             judged_part: record.judged_part.clone(),
+            device: setting(record, "device"),
+            matmul: setting(record, "matmul"),
             bayes_auc: bayes_auc(record),
             rows: in_order_of_appearance(&record.models, |model| &model.model).into_iter().map(row).collect(),
         }
@@ -82,11 +90,13 @@ impl Comparison {
 
     /// What is compared, in a few words.
     pub fn heading(&self) -> String {
-        if self.protocol == CLOUD {
+        let judged = if self.protocol == CLOUD {
             format!("cloud models, judged on the whole {} part", self.judged_part)
         } else {
             format!("{} protocol, judged on the {} part", self.protocol, self.judged_part)
-        }
+        };
+        let precision = if self.matmul == "float32" { "" } else { &format!(" with {} products", self.matmul) };
+        format!("{judged}, on {}{precision}", self.device)
     }
 
     /// Whether any row has a change from the cloud.
@@ -137,6 +147,11 @@ impl ComparisonRow {
             users_per_second: column(|cell| cell.users_per_second).filter(|&rate| rate > 0.0),
         }
     }
+}
+
+/// A setting of the run's configuration, which names every one.
+fn setting(record: &RunRecord, key: &str) -> String {
+    record.config[key].as_str().unwrap_or("unknown").to_owned()
 }
 
 /// The ceiling of `auc` on the judged part, where it is known.

@@ -16,7 +16,7 @@ fn render(format: &dyn TableFormat, seeds: &[u64]) -> String {
 #[test]
 fn text_of_several_seeds() {
     insta::assert_snapshot!(render(&Text, &[1, 2, 3]), @r#"
-    planted-drift protocol, judged on the test part
+    planted-drift protocol, judged on the test part, on cpu
     3 seeds; value±standard deviation over seeds, change from the cloud
                                          gauc                     auc                 logloss  users/s
     lr
@@ -34,7 +34,7 @@ fn text_of_several_seeds() {
 #[test]
 fn text_of_one_seed() {
     insta::assert_snapshot!(render(&Text, &[1]), @r#"
-    planted-drift protocol, judged on the test part
+    planted-drift protocol, judged on the test part, on cpu
     one seed; value±half of its 95 % interval over users, change from the cloud
                                          gauc                     auc                 logloss  users/s
     lr
@@ -53,7 +53,7 @@ fn text_of_one_seed() {
 fn the_cloud_models_have_a_table_of_their_own() {
     let cloud = Comparison::of_cloud_models(&made_up::record(&[1, 2, 3], 2, 3));
     insta::assert_snapshot!(Text.render(&cloud).expect("representable"), @r#"
-    cloud models, judged on the whole test part
+    cloud models, judged on the whole test part, on cpu
     3 seeds; value±standard deviation over seeds
              gauc            auc  logloss  ece  ndcg@10
     lr
@@ -62,8 +62,18 @@ fn the_cloud_models_have_a_table_of_their_own() {
       cloud        0.7625±0.0000
     "#);
     let markdown = Markdown.render(&cloud).expect("representable");
-    assert!(markdown.starts_with("## Cloud models, judged on the whole test part"), "{markdown}");
+    assert!(markdown.starts_with("## Cloud models, judged on the whole test part, on cpu\n"), "{markdown}");
     assert!(!markdown.contains('▲'), "nothing changed: {markdown}");
+}
+
+#[test]
+fn headings_say_where_and_how_exactly_it_was_computed() {
+    let mut record = made_up::record(&[1], 1, 1);
+    record.config = serde_json::json!({ "device": "cuda:0", "matmul": "tf32" });
+    let comparison = &Comparison::by_protocol(&record)[0];
+    assert_eq!(comparison.heading(), "natural protocol, judged on the test part, on cuda:0 with tf32 products");
+    let json = Json.render(comparison).expect("representable");
+    assert!(json.contains(r#""device": "cuda:0""#) && json.contains(r#""matmul": "tf32""#), "{json}");
 }
 
 #[test]
@@ -79,7 +89,7 @@ fn text_never_passes_100_columns() {
 #[test]
 fn markdown_of_several_seeds() {
     insta::assert_snapshot!(render(&Markdown, &[1, 2, 3]), @r#"
-    ## Planted-drift protocol, judged on the test part
+    ## Planted-drift protocol, judged on the test part, on cpu
 
     | model | method | gauc | auc_user_mean | auc | logloss | ne | ece | calibration_ratio | ndcg@10 | users/s |
     |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|

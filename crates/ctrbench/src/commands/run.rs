@@ -8,7 +8,7 @@ use crate::{
     progress::{Progress, write_line},
     threads::pool,
 };
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, anyhow};
 use ctr_nn::OpenedDevice;
 use ctr_report::{RunFolder, RunRecord, table};
 use std::{path::Path, time::SystemTime};
@@ -62,7 +62,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
             Some(path) => RunFolder::open(path)?,
             None => RunFolder::create(&config.results_dir, &config.name, started)?,
         };
-        progress.line(&format!("results go to {}", folder.path().display()));
+        let path = folder.path().display();
+        progress.line(&format!("results go to {path}; a run that is stopped goes on with --resume {path}"));
         let record = Experiment::new(config, device, dataset, folder.clone(), started, &progress)?.run()?;
         progress.finish();
         Ok((record, folder))
@@ -74,7 +75,12 @@ pub fn run(args: &RunArgs) -> Result<()> {
 /// The record of an earlier run that came to its end.
 fn finished(folder: &Path) -> Result<Option<RunRecord>> {
     let path = folder.join("run.json");
-    Ok(if path.exists() { Some(RunRecord::read(&path)?).filter(|record| record.finished) } else { None })
+    if !path.exists() {
+        return Ok(None);
+    }
+    let record =
+        RunRecord::read(&path).map_err(|error| anyhow!("{error}, or delete it: the resumed run writes it again"))?;
+    Ok(Some(record).filter(|record| record.finished))
 }
 
 fn show(record: &RunRecord, folder: &Path, args: &RunArgs) -> Result<()> {

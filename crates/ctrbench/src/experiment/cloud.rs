@@ -42,7 +42,8 @@ pub fn train_cloud(experiment: &mut Experiment, name: &str, seed: u64) -> Result
 
     let clock = Instant::now();
     let samples: Vec<u32> = (0..dataset.len() as u32).collect();
-    let logits = predict(&*model, &trained.parameters, dataset, &samples, device)?;
+    let logits = predict(&*model, &trained.parameters, dataset, &samples, device)
+        .with_context(|| format!("scoring every sample with {name}, seed {seed}"))?;
     let predict_seconds = clock.elapsed().as_secs_f64();
     let metrics = judge_whole_part(experiment, &logits)?;
     let record = model_record(experiment, name, seed, &trained.parameters, &trained.report, metrics);
