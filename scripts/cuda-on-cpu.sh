@@ -9,6 +9,7 @@
 #   CARGO_TARGET_DIR    default: target/cuda-on-cpu
 #   CUDA_ON_CPU_ORDER   reverse: blocks and threads run from the last to the first (the tests set it themselves)
 #   CUDA_ON_CPU_BYTES   the device's memory. Default: 1 GiB
+#   CUDA_ON_CPU_COUNTS  1: at the end, how many kernels were launched, copies made, and waits
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -2,7 +2,9 @@
 // to do, since every call does its work before it returns.
 //
 // Memory is filled with NaN when it is given and when it is taken back, so that a read of either is noticed, and has a rim of NaN on
-// both sides that must be whole when it is freed. CUDA_ON_CPU_BYTES says how much there is.
+// both sides that must be whole when it is freed. CUDA_ON_CPU_BYTES says how much there is. With CUDA_ON_CPU_COUNTS the end of the
+// program says how often the device was called.
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cuda_runtime.h>
@@ -39,6 +41,21 @@ const size_t TOTAL_BYTES = [] {
     const char* bytes = getenv("CUDA_ON_CPU_BYTES");
     return bytes ? strtoull(bytes, nullptr, 10) : size_t(1) << 30;
 }();
+
+// A copy to the host is where a program waits for a GPU.
+struct Counts {
+    std::atomic<long> launches, to_device, to_host, waits;
+    ~Counts() {
+        if (getenv("CUDA_ON_CPU_COUNTS"))
+            fprintf(stderr, "CUDA on the CPU: %ld launches, %ld copies to the device, %ld to the host, %ld other waits\n", launches.load(),
+                    to_device.load(), to_host.load(), waits.load());
+    }
+} counts;
+
+int wait() {
+    counts.waits++;
+    return SUCCESS;
+}
 
 std::mutex memory_lock;
 std::map<char*, size_t> allocations;
@@ -102,6 +119,7 @@ void check(const void* pointer, size_t bytes) {
 
 namespace on_cpu {
 void set_last_error(int error) { last_error = error; }
+void count_launch() { counts.launches++; }
 } // namespace on_cpu
 
 using Kernel = void (*)(void**);
@@ -128,17 +146,17 @@ int cuDevicePrimaryCtxRetain(void** out, int) { return give(out, &context); }
 int cuDevicePrimaryCtxRelease_v2(int) { return SUCCESS; }
 int cuCtxSetCurrent(void* wanted) { return give(&current_context, wanted); }
 int cuCtxGetCurrent(void** out) { return give(out, current_context); }
-int cuCtxSynchronize() { return SUCCESS; }
+int cuCtxSynchronize() { return wait(); }
 
 int cuStreamCreate(void** out, unsigned) { return give(out, &stream); }
 int cuStreamDestroy_v2(void*) { return SUCCESS; }
-int cuStreamSynchronize(void*) { return SUCCESS; }
+int cuStreamSynchronize(void*) { return wait(); }
 int cuStreamWaitEvent(void*, void*, unsigned) { return SUCCESS; }
 int cuStreamIsCapturing(void*, int* status) { return give(status, 0); }
 int cuEventCreate(void** out, unsigned) { return give(out, &event); }
 int cuEventDestroy_v2(void*) { return SUCCESS; }
 int cuEventRecord(void*, void*) { return SUCCESS; }
-int cuEventSynchronize(void*) { return SUCCESS; }
+int cuEventSynchronize(void*) { return wait(); }
 int cuEventQuery(void*) { return SUCCESS; }
 
 int cuMemAlloc_v2(void** pointer, size_t bytes) { return allocate(pointer, bytes); }
@@ -152,11 +170,13 @@ int cuMemGetInfo_v2(size_t* free, size_t* total) {
     return SUCCESS;
 }
 int cuMemcpyHtoDAsync_v2(void* to, const void* from, size_t bytes, void*) {
+    counts.to_device++;
     check(to, bytes);
     memcpy(to, from, bytes);
     return SUCCESS;
 }
 int cuMemcpyDtoHAsync_v2(void* to, const void* from, size_t bytes, void*) {
+    counts.to_host++;
     check(from, bytes);
     memcpy(to, from, bytes);
     return SUCCESS;

@@ -129,6 +129,7 @@ int launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void(
     const bool fits = of_block <= MOST_THREADS && block.z <= 64 && shared_bytes <= MOST_SHARED_BYTES;
     const bool is_grid = grid.x <= 0x7fffffff && grid.y <= 65535 && grid.z <= 65535;
     if (!fits || !is_grid || of_block == 0 || size_t(grid.x) * grid.y * grid.z == 0) return 9; // invalid configuration
+    count_launch();
     const std::lock_guard<std::mutex> lock(one_launch);
     gridDim = grid;
     blockDim = block;

@@ -51,6 +51,7 @@ void wait_for_warp();
 void* exchange_slot(unsigned thread);
 unsigned thread_of_block();
 void set_last_error(int error);
+void count_launch();
 
 template <typename T> T* dynamic_shared() { return static_cast<T*>(dynamic_shared_bytes()); }
 
