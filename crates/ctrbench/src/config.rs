@@ -13,6 +13,9 @@ use toml::{Table, Value};
 
 const QUICKSTART: &str = include_str!("../../../configs/quickstart.toml");
 
+/// With fewer, none lies beyond either end of a 95 % interval.
+const FEWEST_RESAMPLES: usize = 40;
+
 /// Everything that a run's results depend on, and where they go.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -208,7 +211,7 @@ impl RunConfig {
             bail!("name is `{}`, but datasets are cached in that folder; choose another name", self.name);
         }
         ctr_data::check_name(&self.dataset.name).context("dataset.name")?;
-        self.dataset.validate().context("dataset")?;
+        self.dataset.validate()?;
         let of_dataset = ctr_data::default_config(&self.dataset.name).context("dataset.name")?;
         self.dataset.split = self.dataset.split.or(of_dataset.split);
         self.dataset.negatives = self.dataset.negatives.or(of_dataset.negatives);
@@ -221,9 +224,9 @@ impl RunConfig {
             }
         }
         let Bootstrap { resamples, confidence, .. } = self.bootstrap;
-        if resamples == 0 || confidence != 0.95 {
+        if resamples < FEWEST_RESAMPLES || confidence != 0.95 {
             bail!(
-                "bootstrap has {resamples} resamples at confidence {confidence}; use at least 1 resample, and 0.95, which is what tables and plots are labelled with"
+                "bootstrap has {resamples} resamples at confidence {confidence}; use at least {FEWEST_RESAMPLES} resamples, and 0.95, which is what tables and plots are labelled with"
             );
         }
         unique("seeds", &self.seeds)?;

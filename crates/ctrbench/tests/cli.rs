@@ -18,7 +18,7 @@ fn tiny(folder: &Path) -> Command {
          methods = ['none', 'prior-alignment', 'bias-only']\n\
          [dataset]\nname = 'synthetic'\ncache_dir = '{0}/cache'\nhistory_length = 5\n\
          [dataset.synthetic]\nusers = 80\nitems = 60\nrows_per_user = 40.0\n\
-         [training]\nbatch_size = 128\nepochs = 2\n[fine_tuning]\nmin_samples = 5\n[bootstrap]\nresamples = 20\n",
+         [training]\nbatch_size = 128\nepochs = 2\n[fine_tuning]\nmin_samples = 5\n[bootstrap]\nresamples = 40\n",
         folder.display()
     );
     fs::write(&config, text).expect("writable");
@@ -355,7 +355,8 @@ fn wrong_configurations_name_the_key_and_the_remedy() {
         ("protocols=['natural', 'natural']", &["protocols lists natural twice"]),
         ("seeds=[-1]", &["seeds=[-1]"]),
         ("models=['a/b']", &["models lists `a/b`; use letters"]),
-        ("dataset.test_fraction=1.5", &["test_fraction", "1.5"]),
+        ("dataset.test_fraction=1.5", &["=1.5: dataset.test_fraction = 1.5 is not possible: choose a share"]),
+        ("bootstrap.resamples=39", &["bootstrap has 39 resamples", "use at least 40"]),
         ("planted_drift.target_ctrs=[1.2]", &["target_ctrs holds 1.2; each must be in [0, 1]"]),
         ("device=tpu", &["device: `tpu` is not known; use auto, cpu, cuda"]),
         ("matmul=fp16", &["matmul: `fp16` is not a precision", "float32, tf32 or bf16"]),
