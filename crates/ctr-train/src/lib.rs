@@ -14,4 +14,4 @@ mod train;
 pub use config::{EmbeddingUpdate, Monitor, TrainingConfig};
 pub use error::TrainError;
 pub use predict::predict;
-pub use train::{EpochReport, TrainedModel, TrainingReport, epoch_order, train};
+pub use train::{EpochEvent, EpochReport, TrainedModel, TrainingReport, epoch_order, train};

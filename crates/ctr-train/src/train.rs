@@ -38,6 +38,15 @@ pub struct EpochReport {
     pub validation_seconds: f64,
 }
 
+/// An epoch that is known of.
+#[derive(Debug, Clone, Copy)]
+pub enum EpochEvent<'a> {
+    /// An earlier run trained it; its checkpoint was taken over.
+    Restored(&'a EpochReport),
+    /// It was trained now.
+    Trained(&'a EpochReport),
+}
+
 /// How training went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainingReport {
@@ -77,7 +86,7 @@ pub fn train(
     seed: u64,
     device: &Device,
     checkpoint: Option<&Path>,
-    on_epoch: &mut dyn FnMut(&EpochReport),
+    on_epoch: &mut dyn FnMut(EpochEvent),
 ) -> Result<TrainedModel, TrainError> {
     let samples = dataset.indices(Split::Train);
     if samples.len() < config.batch_size {
@@ -109,7 +118,7 @@ pub fn train(
     let mut finished = false;
     if let Some(path) = checkpoint.filter(|path| path.exists()) {
         finished = run.resume(State::load(path, &run.fingerprint)?)?;
-        run.epochs.iter().for_each(&mut *on_epoch);
+        run.epochs.iter().for_each(|epoch| on_epoch(EpochEvent::Restored(epoch)));
     }
     let source = BatchSource::new(dataset, model.uses_history(), device)?;
     while !finished {
@@ -153,7 +162,7 @@ pub fn train(
         if let Some(path) = checkpoint {
             run.state(finished)?.save(path)?;
         }
-        on_epoch(&report);
+        on_epoch(EpochEvent::Trained(&report));
     }
     run.parameters.restore(&run.best)?;
     let train_seconds: f64 = run.epochs.iter().map(|epoch| epoch.train_seconds).sum();

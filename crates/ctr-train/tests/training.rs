@@ -4,7 +4,7 @@ use candle_core::Device;
 use ctr_data::{Dataset, DatasetConfig, Split, SyntheticConfig};
 use ctr_deepfm::DeepFmConfig;
 use ctr_nn::{Algorithm, CtrModel, MlpConfig, ModelConfig, ModelInput, OptimizerConfig};
-use ctr_train::{EmbeddingUpdate, TrainError, TrainedModel, TrainingConfig, predict, train};
+use ctr_train::{EmbeddingUpdate, EpochEvent, TrainError, TrainedModel, TrainingConfig, predict, train};
 use std::{fs, path::Path};
 
 fn dataset(folder: &Path) -> Dataset {
@@ -62,7 +62,7 @@ fn a_resumed_run_ends_bit_for_bit_where_an_uninterrupted_one_does() {
         // The copy taken as the third epoch ends is what a process killed in the third epoch leaves behind.
         let after_two = path.with_extension("two");
         let mut epochs = 0;
-        let mut on_epoch = |_: &ctr_train::EpochReport| {
+        let mut on_epoch = |_: EpochEvent| {
             epochs += 1;
             if epochs == 2 {
                 fs::copy(&path, &after_two).expect("a checkpoint");
@@ -71,7 +71,11 @@ fn a_resumed_run_ends_bit_for_bit_where_an_uninterrupted_one_does() {
         let model = model(&dataset);
         let whole = train(&*model, "deepfm", &dataset, &config, 7, &Device::Cpu, Some(&path), &mut on_epoch)
             .expect("a trained model");
-        let resumed = run(&dataset, &config, Some(&after_two)).expect("a resumed model");
+        let mut were_restored = Vec::new();
+        let mut on_epoch = |event: EpochEvent| were_restored.push(matches!(event, EpochEvent::Restored(_)));
+        let resumed = train(&*model, "deepfm", &dataset, &config, 7, &Device::Cpu, Some(&after_two), &mut on_epoch)
+            .expect("a resumed model");
+        assert_eq!(were_restored, [true, true, false, false, false]);
         assert_eq!(logits(&dataset, &whole), logits(&dataset, &resumed), "{algorithm:?}");
         let finished = run(&dataset, &config, Some(&path)).expect("a finished model");
         assert_eq!(finished.report, whole.report, "a finished run is taken over as it is");

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use ctr_metrics::{Estimate, Scored, evaluate_with_intervals};
 use ctr_nn::{CtrModel, Parameters};
 use ctr_report::ModelRecord;
-use ctr_train::{EmbeddingUpdate, TrainingReport, predict, train};
+use ctr_train::{EmbeddingUpdate, EpochEvent, TrainingReport, predict, train};
 use std::{collections::BTreeMap, fs, time::Instant};
 
 /// A trained cloud model.
@@ -27,9 +27,13 @@ pub fn train_cloud(experiment: &mut Experiment, name: &str, seed: u64) -> Result
     fs::create_dir_all(&checkpoints).with_context(|| format!("{} cannot be made", checkpoints.display()))?;
     let checkpoint = checkpoints.join(format!("{name}-seed{seed}.safetensors"));
     let identity = format!("{name} {}", config.model[name]);
-    let mut on_epoch = |epoch: &ctr_train::EpochReport| {
+    let mut on_epoch = |event: EpochEvent| {
+        let (epoch, origin) = match event {
+            EpochEvent::Restored(epoch) => (epoch, " (from the checkpoint)"),
+            EpochEvent::Trained(epoch) => (epoch, ""),
+        };
         progress.line(&format!(
-            "{name}, seed {seed}, epoch {}: training log loss {:.5}, validation {} {:.5}, {:.1} s",
+            "{name}, seed {seed}, epoch {}: training log loss {:.5}, validation {} {:.5}, {:.1} s{origin}",
             epoch.epoch,
             epoch.train_loss,
             monitor_name(config.training.monitor),
