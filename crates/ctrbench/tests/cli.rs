@@ -169,6 +169,18 @@ fn a_finished_run_is_shown_when_it_is_resumed() {
     assert!(fs::read(run.join("run.json")).expect("readable") == record && !run.join("checkpoints").exists());
 }
 
+#[test]
+fn a_cloud_model_worse_than_a_constant_is_pointed_out() {
+    let folder = TempDir::new().expect("a folder");
+    for (learning_rate, said) in [("1e6", true), ("1e-3", false)] {
+        let set = format!("training.optimizer.learning_rate={learning_rate}");
+        let run = tiny(folder.path()).args(["--set", "models=['lr']", "--set", &set]).output().expect("it starts");
+        let message = String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.success(), "{message}");
+        assert_eq!(message.contains("times that of always predicting the share of positives"), said, "{message}");
+    }
+}
+
 /// A record that a full disk cut short, say.
 #[test]
 fn a_record_that_cannot_be_read_is_written_again_once_it_is_deleted() {
