@@ -172,7 +172,7 @@ fn a_finished_run_is_shown_when_it_is_resumed() {
 #[test]
 fn a_cloud_model_worse_than_a_constant_is_pointed_out() {
     let folder = TempDir::new().expect("a folder");
-    for (learning_rate, said) in [("1e6", true), ("1e-3", false)] {
+    for (learning_rate, said) in [("1e6", true), ("2e-2", false)] {
         let set = format!("training.optimizer.learning_rate={learning_rate}");
         let run = tiny(folder.path()).args(["--set", "models=['lr']", "--set", &set]).output().expect("it starts");
         let message = String::from_utf8_lossy(&run.stderr);

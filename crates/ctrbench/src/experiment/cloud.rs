@@ -52,7 +52,7 @@ pub fn train_cloud(experiment: &mut Experiment, name: &str, seed: u64) -> Result
     let metrics = judge_whole_part(experiment, &logits)?;
     if let Some(ne) = metrics.get("ne").map(|estimate| estimate.value).filter(|ne| *ne > 1.0) {
         experiment.progress.line(&format!(
-            "{name}, seed {seed}: the cloud model's log loss is {ne:.3} times that of always predicting the share of positives; if it diverged, lower training.optimizer.learning_rate"
+            "{name}, seed {seed}: the cloud model's log loss is {ne:.3} times that of always predicting the share of positives; if it diverged, lower training.optimizer.learning_rate, else train it longer"
         ));
     }
     let record = model_record(experiment, name, seed, &trained.parameters, &trained.report, metrics);
