@@ -1,13 +1,14 @@
 // One device: its memory, and as much of CUDA's driver and runtime as candle and ctrbench call. Streams and events have nothing
 // to do, since every call does its work before it returns.
 //
-// Memory is filled with NaN when it is given and when it is taken back, so that a read of either is noticed, and has a rim of NaN on
-// both sides that must be whole when it is freed. CUDA_ON_CPU_BYTES says how much there is. With CUDA_ON_CPU_COUNTS the end of the
-// program says how often the device was called.
+// Memory is filled with poison when it is given, so that a read before a write is noticed, and when it is taken back. It is then
+// kept for a while, to see whether it is written to. A rim of NaN on both sides must be whole in the end. CUDA_ON_CPU_BYTES says how
+// much memory there is. With CUDA_ON_CPU_COUNTS the end of the program says how often the device was called.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cuda_runtime.h>
+#include <deque>
 #include <dlfcn.h>
 #include <map>
 #include <mutex>
@@ -16,8 +17,8 @@ namespace {
 
 enum Status { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, NOT_FOUND = 500 };
 
-constexpr size_t RIM_BYTES = 256;
-constexpr int NAN_BYTE = 0xff;
+constexpr size_t RIM_BYTES = 256, KEPT_BYTES = 64 << 20;
+constexpr uint32_t POISON = 0x7fd57fd5;
 
 // NaN, each another one: what is read from one place of a rim and written to another does not go unnoticed.
 constexpr uint32_t rim_word(size_t i) { return 0x7fc00001 + i; }
@@ -39,7 +40,10 @@ bool is_rim(const char* rim) {
 
 const size_t TOTAL_BYTES = [] {
     const char* bytes = getenv("CUDA_ON_CPU_BYTES");
-    return bytes ? strtoull(bytes, nullptr, 10) : size_t(1) << 30;
+    char* end = nullptr;
+    const size_t total = bytes ? strtoull(bytes, &end, 10) : size_t(1) << 30;
+    if (end && *end) on_cpu::fail("CUDA_ON_CPU_BYTES is no number of bytes");
+    return total;
 }();
 
 // A copy to the host is where a program waits for a GPU.
@@ -59,25 +63,22 @@ int wait() {
 
 std::mutex memory_lock;
 std::map<char*, size_t> allocations;
-size_t used_bytes = 0;
+size_t used_bytes = 0, kept_bytes = 0;
+// Freed, the oldest first.
+std::deque<std::pair<char*, size_t>> kept;
 thread_local int last_error = SUCCESS;
 thread_local void* current_context = nullptr;
 char context, stream, event, pool;
 
-[[noreturn]] void fail(const char* what) {
-    fprintf(stderr, "CUDA on the CPU: %s\n", what);
-    abort();
-}
-
 int allocate(void** pointer, size_t bytes) {
     if (bytes == 0) return INVALID_VALUE;
     const std::lock_guard<std::mutex> lock(memory_lock);
-    if (used_bytes + bytes > TOTAL_BYTES) return OUT_OF_MEMORY;
+    if (bytes > TOTAL_BYTES - used_bytes) return OUT_OF_MEMORY;
     char* rim = static_cast<char*>(aligned_alloc(256, RIM_BYTES + (bytes + 255) / 256 * 256 + RIM_BYTES));
     if (!rim) return OUT_OF_MEMORY;
     char* start = rim + RIM_BYTES;
     write_rim(rim);
-    memset(start, NAN_BYTE, bytes);
+    on_cpu::poison(start, bytes);
     write_rim(start + bytes);
     allocations[start] = bytes;
     used_bytes += bytes;
@@ -85,48 +86,89 @@ int allocate(void** pointer, size_t bytes) {
     return SUCCESS;
 }
 
+void check_rims(const char* start, size_t bytes) {
+    if (!is_rim(start - RIM_BYTES) || !is_rim(start + bytes)) on_cpu::fail("a kernel wrote beside its memory");
+}
+
 int release(void* pointer) {
     if (!pointer) return SUCCESS;
     const std::lock_guard<std::mutex> lock(memory_lock);
     const auto found = allocations.find(static_cast<char*>(pointer));
-    if (found == allocations.end()) fail("memory is freed that was not allocated");
+    if (found == allocations.end()) on_cpu::fail("memory is freed that was not allocated");
     const auto [start, bytes] = *found;
-    if (!is_rim(start - RIM_BYTES) || !is_rim(start + bytes)) fail("a kernel wrote beside its memory");
-    memset(start, NAN_BYTE, bytes);
-    free(start - RIM_BYTES);
+    check_rims(start, bytes);
+    on_cpu::poison(start, bytes);
     used_bytes -= bytes;
     allocations.erase(found);
+    kept.emplace_back(start, bytes);
+    kept_bytes += bytes;
+    while (kept_bytes > KEPT_BYTES) {
+        const auto [oldest, its_bytes] = kept.front();
+        if (!on_cpu::is_poison(oldest, its_bytes)) on_cpu::fail("a kernel wrote to memory that had been freed");
+        free(oldest - RIM_BYTES);
+        kept_bytes -= its_bytes;
+        kept.pop_front();
+    }
     return SUCCESS;
 }
+
+struct AtTheEnd {
+    ~AtTheEnd() {
+        for (const auto& [start, bytes] : allocations) check_rims(start, bytes);
+        for (const auto& [start, bytes] : kept)
+            if (!on_cpu::is_poison(start, bytes)) on_cpu::fail("a kernel wrote to memory that had been freed");
+    }
+} at_the_end;
 
 template <typename T, typename V> int give(T* to, V value) {
     *to = value;
     return SUCCESS;
 }
 
-// What is copied must lie in one allocation.
-void check(const void* pointer, size_t bytes) {
-    const std::lock_guard<std::mutex> lock(memory_lock);
-    if (bytes == 0) return;
-    char* at = static_cast<char*>(const_cast<void*>(pointer));
-    auto after = allocations.upper_bound(at);
-    if (after == allocations.begin()) fail("a copy from or to memory that is not the device's");
-    const auto [start, size] = *--after;
-    if (at + bytes > start + size) fail("a copy reaches beyond its memory");
-}
-
 } // namespace
 
 namespace on_cpu {
+
+void fail(const char* what) {
+    fprintf(stderr, "CUDA on the CPU: %s\n", what);
+    abort();
+}
+
+void poison(void* memory, size_t bytes) {
+    char* at = static_cast<char*>(memory);
+    for (size_t i = 0; i < bytes; i += sizeof POISON) memcpy(at + i, &POISON, std::min(sizeof POISON, bytes - i));
+}
+
+bool is_poison(const void* memory, size_t bytes) {
+    const char* at = static_cast<const char*>(memory);
+    for (size_t i = 0; i < bytes; i += sizeof POISON)
+        if (memcmp(at + i, &POISON, std::min(sizeof POISON, bytes - i))) return false;
+    return true;
+}
+
+void check(const void* memory, size_t bytes) {
+    if (bytes == 0) return;
+    const std::lock_guard<std::mutex> lock(memory_lock);
+    char* at = static_cast<char*>(const_cast<void*>(memory));
+    auto after = allocations.upper_bound(at);
+    if (after == allocations.begin()) fail("a copy or product uses memory that is not the device's");
+    const auto [start, size] = *--after;
+    if (at + bytes > start + size) fail("a copy or product reaches beyond its memory");
+}
+
 void set_last_error(int error) { last_error = error; }
 void count_launch() { counts.launches++; }
+
 } // namespace on_cpu
 
 using Kernel = void (*)(void**);
 
 extern "C" {
 
-int cuInit(unsigned) { return SUCCESS; }
+int cuInit(unsigned) {
+    static const int said = fprintf(stderr, "CUDA on the CPU (scripts/cuda-on-cpu.sh): there is no GPU, and rates mean nothing\n");
+    return said ? SUCCESS : INVALID_VALUE;
+}
 int cuDriverGetVersion(int* version) { return give(version, 13000); }
 int cuGetErrorName(int error, const char** name) {
     return give(name, error == OUT_OF_MEMORY ? "CUDA_ERROR_OUT_OF_MEMORY" : "another CUDA error");
@@ -171,24 +213,24 @@ int cuMemGetInfo_v2(size_t* free, size_t* total) {
 }
 int cuMemcpyHtoDAsync_v2(void* to, const void* from, size_t bytes, void*) {
     counts.to_device++;
-    check(to, bytes);
+    on_cpu::check(to, bytes);
     memcpy(to, from, bytes);
     return SUCCESS;
 }
 int cuMemcpyDtoHAsync_v2(void* to, const void* from, size_t bytes, void*) {
     counts.to_host++;
-    check(from, bytes);
+    on_cpu::check(from, bytes);
     memcpy(to, from, bytes);
     return SUCCESS;
 }
 int cuMemcpyDtoDAsync_v2(void* to, const void* from, size_t bytes, void*) {
-    check(to, bytes);
-    check(from, bytes);
+    on_cpu::check(to, bytes);
+    on_cpu::check(from, bytes);
     memmove(to, from, bytes);
     return SUCCESS;
 }
 int cuMemsetD8Async(void* to, unsigned char value, size_t bytes, void*) {
-    check(to, bytes);
+    on_cpu::check(to, bytes);
     memset(to, value, bytes);
     return SUCCESS;
 }

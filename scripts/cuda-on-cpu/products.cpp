@@ -13,9 +13,14 @@ char handle;
 // To 10 bits behind the point, the nearest, ties away from zero (PTX: cvt.rna.tf32).
 float to_tf32(float x) { return std::isfinite(x) ? __uint_as_float((__float_as_uint(x) + 0x1000) & ~0x1fffu) : x; }
 
+size_t bytes_of(int type) { return type == FLOAT32 ? sizeof(float) : sizeof(__nv_bfloat16); }
+
 // A factor as [rows, columns] by columns, whatever its form.
 std::vector<float> factor(const void* values, int type, int leading, bool transposed, int rows, int columns, int compute) {
     std::vector<float> plain(size_t(rows) * columns);
+    if (plain.empty()) return plain;
+    const size_t within = transposed ? columns : rows, runs = transposed ? rows : columns;
+    on_cpu::check(values, ((runs - 1) * leading + within) * bytes_of(type));
     for (int column = 0; column < columns; column++)
         for (int row = 0; row < rows; row++) {
             const size_t at = transposed ? column + size_t(row) * leading : row + size_t(column) * leading;
@@ -27,7 +32,15 @@ std::vector<float> factor(const void* values, int type, int leading, bool transp
 }
 
 const void* offset(const void* values, int type, long long count) {
-    return static_cast<const char*>(values) + count * (type == FLOAT32 ? sizeof(float) : sizeof(__nv_bfloat16));
+    return static_cast<const char*>(values) + count * bytes_of(type);
+}
+
+// c += a b, all by columns without gaps.
+__attribute__((target_clones("avx512f", "avx2", "default")))
+void add_product(const float* a, const float* b, float* c, int m, int n, int k) {
+    for (int column = 0; column < n; column++)
+        for (int inner = 0; inner < k; inner++)
+            for (int row = 0; row < m; row++) c[row + size_t(column) * m] += a[row + size_t(inner) * m] * b[inner + size_t(column) * k];
 }
 
 } // namespace
@@ -45,27 +58,29 @@ int cublasGemmStridedBatchedEx(void*, int a_operation, int b_operation, int m, i
                                int a_leading, long long a_stride, const void* b, int b_type, int b_leading, long long b_stride,
                                const void* beta, void* c, int c_type, int c_leading, long long c_stride, int batch, int compute, int) {
     const bool a_transposed = a_operation != 0, b_transposed = b_operation != 0;
+    on_cpu::count_launch();
     const int a_least = a_transposed ? k : m, b_least = b_transposed ? n : k;
     const bool fits = a_leading >= std::max(1, a_least) && b_leading >= std::max(1, b_least) && c_leading >= std::max(1, m);
     if (!fits || m < 0 || n < 0 || k < 0 || batch < 0) return INVALID_VALUE;
     const bool is_known = (a_type == FLOAT32 || a_type == BFLOAT16) && a_type == b_type && c_type == FLOAT32;
-    if (!is_known || (compute != SUMS_IN_FLOAT32 && compute != FACTORS_IN_TF32)) return NOT_SUPPORTED;
+    const bool can_compute = compute == SUMS_IN_FLOAT32 || (compute == FACTORS_IN_TF32 && a_type == FLOAT32);
+    if (!is_known || !can_compute) return NOT_SUPPORTED;
+    if (m == 0 || n == 0) return SUCCESS;
     const float scale = *static_cast<const float*>(alpha), kept = *static_cast<const float*>(beta);
-    std::vector<float> sums(m);
     for (int i = 0; i < batch; i++) {
         const auto left = factor(offset(a, a_type, i * a_stride), a_type, a_leading, a_transposed, m, k, compute);
         const auto right = factor(offset(b, b_type, i * b_stride), b_type, b_leading, b_transposed, k, n, compute);
+        std::vector<float> sums(size_t(m) * n);
+        add_product(left.data(), right.data(), sums.data(), m, n, k);
         float* out = static_cast<float*>(c) + i * c_stride;
-        for (int column = 0; column < n; column++) {
-            std::fill(sums.begin(), sums.end(), 0.0f);
-            for (int inner = 0; inner < k; inner++)
-                for (int row = 0; row < m; row++) sums[row] += left[row + size_t(inner) * m] * right[inner + size_t(column) * k];
+        on_cpu::check(out, (size_t(n - 1) * c_leading + m) * sizeof(float));
+        for (int column = 0; column < n; column++)
             for (int row = 0; row < m; row++) {
                 float& value = out[row + size_t(column) * c_leading];
+                const float sum = scale * sums[row + size_t(column) * m];
                 // What is not kept is not read either: it may be NaN.
-                value = kept == 0.0f ? scale * sums[row] : scale * sums[row] + kept * value;
+                value = kept == 0.0f ? sum : sum + kept * value;
             }
-        }
     }
     return SUCCESS;
 }

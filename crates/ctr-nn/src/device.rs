@@ -170,6 +170,9 @@ mod cuda {
             Some(CudaError::Cuda(DriverError(CUresult::CUDA_ERROR_INVALID_DEVICE))) => {
                 ("there is no NVIDIA GPU of this number".into(), "take one that nvidia-smi shows")
             }
+            Some(CudaError::Cuda(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY))) => {
+                ("the GPU's memory is full".into(), "end what else uses it (nvidia-smi shows that)")
+            }
             Some(CudaError::Cublas(_)) => (format!("cuBLAS (libcublas.so) does not start: {said}"), LIBRARIES),
             Some(CudaError::Curand(_)) => (format!("cuRAND (libcurand.so) does not start: {said}"), LIBRARIES),
             Some(CudaError::Load { .. }) => (

@@ -20,7 +20,7 @@ pub enum PersonalizeError {
     },
     /// The device's memory is too small, for a chunk that may not be halved or for a single user.
     #[error(
-        "a chunk of users does not fit into the device's memory; set fine_tuning.chunk_users lower, leave out --deterministic (chunks are halved then), or end what else uses the device"
+        "the device's memory is too small for these users' copies; end what else uses it, leave out --deterministic (chunks are then halved), lower fine_tuning.chunk_users, take a smaller model or run with --device cpu"
     )]
     OutOfMemory(#[source] candle_core::Error),
     /// A tensor operation failed.
@@ -31,5 +31,19 @@ pub enum PersonalizeError {
 impl From<candle_core::Error> for PersonalizeError {
     fn from(error: candle_core::Error) -> Self {
         if is_out_of_memory(&error) { PersonalizeError::OutOfMemory(error) } else { PersonalizeError::Tensor(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_memory_has_a_message_of_its_own() {
+        let error = |text: &str| PersonalizeError::from(candle_core::Error::Msg(text.to_owned())).to_string();
+        assert!(
+            error("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")").contains("lower fine_tuning.chunk_users")
+        );
+        assert_eq!(error("DriverError(CUDA_ERROR_ILLEGAL_ADDRESS)"), "tensor operation failed");
     }
 }

@@ -42,7 +42,7 @@ pub enum TrainError {
     Metric(#[from] ctr_metrics::MetricError),
     /// The device's memory is too small.
     #[error(
-        "the device's memory is too small; lower training.batch_size or the model's embedding_dim, or end what else uses the device"
+        "the device's memory is too small; end what else uses it, lower training.batch_size, take a smaller model or run with --device cpu"
     )]
     OutOfMemory(#[source] candle_core::Error),
     /// A tensor operation failed.
@@ -64,5 +64,19 @@ pub enum TrainError {
 impl From<candle_core::Error> for TrainError {
     fn from(error: candle_core::Error) -> Self {
         if is_out_of_memory(&error) { TrainError::OutOfMemory(error) } else { TrainError::Tensor(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_memory_has_a_message_of_its_own() {
+        let error = |text: &str| TrainError::from(candle_core::Error::Msg(text.to_owned())).to_string();
+        assert!(
+            error("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")").contains("lower training.batch_size")
+        );
+        assert_eq!(error("DriverError(CUDA_ERROR_ILLEGAL_ADDRESS)"), "tensor operation failed");
     }
 }

@@ -92,7 +92,7 @@ fn a_run_judged_on_the_validation_part_says_so_and_never_touches_the_test_part()
     let output =
         tiny(folder.path()).args(only_lr).args(["--set", "judged_part=validation"]).output().expect("it starts");
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
-    assert!(stdout.contains("natural protocol, judged on the validation part"), "{stdout}");
+    assert!(stdout.contains("natural protocol, judged on the validation part, on cpu\n"), "{stdout}");
     let runs = runs(folder.path());
     let record = |run: &Path| -> serde_json::Value {
         serde_json::from_slice(&fs::read(run.join("run.json")).expect("readable")).expect("JSON")
@@ -106,7 +106,7 @@ fn a_run_judged_on_the_validation_part_says_so_and_never_touches_the_test_part()
     assert_eq!(&model["metrics"]["auc"]["value"], chosen);
     assert_ne!(model["metrics"], test["models"][0]["metrics"]);
     let markdown = fs::read_to_string(runs[1].join("tables/planted-drift.md")).expect("a table");
-    assert!(markdown.starts_with("## Planted-drift protocol, judged on the validation part"), "{markdown}");
+    assert!(markdown.starts_with("## Planted-drift protocol, judged on the validation part, on cpu\n"), "{markdown}");
 }
 
 /// Without protocols nothing is fine-tuned: no user files, and one table, that of the cloud models.
@@ -116,7 +116,7 @@ fn a_run_without_protocols_trains_cloud_models_only() {
     let output = tiny(folder.path()).args(["--seed", "1", "--set", "protocols=[]"]).output().expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
-    assert!(stdout.starts_with("cloud models, judged on the whole test part"), "{stdout}");
+    assert!(stdout.starts_with("cloud models, judged on the whole test part, on cpu\n"), "{stdout}");
     let run = &runs(folder.path())[0];
     let record: serde_json::Value =
         serde_json::from_slice(&fs::read(run.join("run.json")).expect("readable")).expect("JSON");

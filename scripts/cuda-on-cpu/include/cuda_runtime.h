@@ -23,7 +23,8 @@
 #define __forceinline__ inline
 #define __restrict__ __restrict
 #define __launch_bounds__(...)
-// Blocks run one after the other, so one of each is enough.
+// Blocks run one after the other, so one of each is enough. Where nvcc (the stand-in) finds it in a kernel file, it also adds
+// `declare_shared`.
 #define __shared__ static
 
 struct dim3 {
@@ -42,14 +43,26 @@ using cudaStream_t = void*;
 
 namespace on_cpu {
 
+[[noreturn]] void fail(const char* what);
+
+// Fills with a word that is NaN as a float32 and as two bfloat16, and as an id that of no row and not the padding row's.
+void poison(void* memory, size_t bytes);
+bool is_poison(const void* memory, size_t bytes);
+// Ends the program unless the bytes lie in one allocation of the device.
+void check(const void* memory, size_t bytes);
+
 // Runs a kernel for all threads; 0, or CUDA's error code.
-int launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel);
+int launch(dim3 grid, dim3 block, size_t dynamic_bytes, const std::function<void()>& kernel);
 void* dynamic_shared_bytes();
+// Says that the block has this array: it is not initialised when the block starts.
+void declare_shared(void* array, size_t bytes);
 void wait_for_block();
 void wait_for_warp();
-// Where a thread of this block, counted from 0, leaves a value of at most 16 bytes for its warp.
-void* exchange_slot(unsigned thread);
+// Of this block, counted from 0.
 unsigned thread_of_block();
+// Where a thread leaves a value of at most 16 bytes for its warp.
+void* own_slot();
+const void* slot_of(unsigned thread);
 void set_last_error(int error);
 void count_launch();
 
@@ -78,15 +91,14 @@ template <typename... Arguments> void call(void (*kernel)(Arguments...), void** 
 } // namespace on_cpu
 
 inline void __syncthreads() { on_cpu::wait_for_block(); }
-inline void __syncwarp(unsigned = 0xffffffff) { on_cpu::wait_for_warp(); }
 
+// Of all lanes that have not ended.
 template <typename T> T __shfl_xor_sync(unsigned, T value, int lanes, int = warpSize) {
     static_assert(sizeof(T) <= 16);
-    const unsigned thread = on_cpu::thread_of_block();
-    memcpy(on_cpu::exchange_slot(thread), &value, sizeof value);
+    memcpy(on_cpu::own_slot(), &value, sizeof value);
     on_cpu::wait_for_warp();
     T others;
-    memcpy(&others, on_cpu::exchange_slot(thread ^ lanes), sizeof others);
+    memcpy(&others, on_cpu::slot_of(on_cpu::thread_of_block() ^ lanes), sizeof others);
     on_cpu::wait_for_warp();
     return others;
 }

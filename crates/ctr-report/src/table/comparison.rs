@@ -52,8 +52,8 @@ impl Comparison {
             .map(|(protocol, cells)| Comparison {
                 protocol: protocol.to_owned(),
                 judged_part: record.judged_part.clone(),
-                device: setting(record, "device"),
-                matmul: setting(record, "matmul"),
+                device: setting(record, "device", "cpu"),
+                matmul: setting(record, "matmul", "float32"),
                 bayes_auc: bayes_auc(record),
                 rows: in_order_of_appearance(cells, |cell| &cell.model)
                     .into_iter()
@@ -81,8 +81,8 @@ impl Comparison {
         Comparison {
             protocol: CLOUD.to_owned(),
             judged_part: record.judged_part.clone(),
-            device: setting(record, "device"),
-            matmul: setting(record, "matmul"),
+            device: setting(record, "device", "cpu"),
+            matmul: setting(record, "matmul", "float32"),
             bayes_auc: bayes_auc(record),
             rows: in_order_of_appearance(&record.models, |model| &model.model).into_iter().map(row).collect(),
         }
@@ -149,9 +149,9 @@ impl ComparisonRow {
     }
 }
 
-/// A setting of the run's configuration, which names every one.
-fn setting(record: &RunRecord, key: &str) -> String {
-    record.config[key].as_str().unwrap_or("unknown").to_owned()
+/// A setting of the run's configuration, which leaves `matmul` out where it is the default.
+fn setting(record: &RunRecord, key: &str, default: &str) -> String {
+    record.config[key].as_str().unwrap_or(default).to_owned()
 }
 
 /// The ceiling of `auc` on the judged part, where it is known.

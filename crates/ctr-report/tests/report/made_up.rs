@@ -95,7 +95,7 @@ fn empty_record() -> RunRecord {
             gpu: None,
             driver: None,
         },
-        config: serde_json::json!({ "seeds": [1, 2, 3], "device": "cpu", "matmul": "float32" }),
+        config: serde_json::json!({ "seeds": [1, 2, 3], "device": "cpu" }),
         dataset: serde_json::json!({ "name": "made-up", "split_hash": "00" }),
         judged_part: "test".into(),
         global_ctr: GLOBAL_CTR,

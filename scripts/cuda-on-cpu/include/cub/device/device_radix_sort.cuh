@@ -10,10 +10,15 @@ struct DeviceRadixSort {
     template <typename Key, typename Value>
     static cudaError_t SortPairs(void* scratch, size_t& bytes, const Key* keys_in, Key* keys_out, const Value* values_in,
                                  Value* values_out, size_t count, int begin_bit, int end_bit, cudaStream_t = nullptr) {
+        // CUB needs about as much.
+        const size_t needed = count * (sizeof(Key) + sizeof(Value)) + 1024;
         if (!scratch) {
-            bytes = 1;
+            bytes = needed;
             return cudaSuccess;
         }
+        if (bytes < needed) return cudaErrorInvalidValue;
+        on_cpu::check(scratch, bytes);
+        on_cpu::poison(scratch, bytes);
         std::vector<size_t> order(count);
         std::iota(order.begin(), order.end(), 0);
         // Only these bits count, as on a GPU: a caller that names too few gets a wrong order.
