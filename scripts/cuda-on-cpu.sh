@@ -12,7 +12,13 @@
 #   CUDA_ON_CPU_COUNTS  1: at the end, how many kernels were launched, copies made, and waits
 set -euo pipefail
 
-root=$(cd "$(dirname "$0")/.." && pwd)
+case ${1:-} in
+    -h | --help)
+        sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+        exit
+        ;;
+esac
+root=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
 source=$root/scripts/cuda-on-cpu
 target=$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")/cuda-on-cpu
 mkdir -p "$target"
@@ -20,18 +26,18 @@ export CARGO_TARGET_DIR=$target
 cargo() { command cargo "$1" --manifest-path "$root/Cargo.toml" "${@:2}"; }
 
 # What builds take for a toolkit: nvcc, and one library under all of their names. Another name for other sources, so that kernels
-# are compiled again; candle's build does not notice that, and is made to.
-state=$(cd "$source" && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-8)
+# are compiled again; candle's build does not notice that, nor that the folder was moved, and is made to.
+state=$( (cd "$source" && find . -type f -print0 | sort -z | xargs -0 sha256sum && echo "$target") | sha256sum | cut -c 1-8)
 CUDA_HOME=$target/toolkit-$state
 library=$CUDA_HOME/lib64/libcuda_on_cpu.so
 if [ "$(cat "$target/toolkit.state" 2>/dev/null)" != "$state" ]; then
     mkdir -p "$CUDA_HOME/bin" "$CUDA_HOME/lib64"
-    ln -sfn "$source/nvcc" "$CUDA_HOME/bin/nvcc"
-    ln -sfn "$source/include" "$CUDA_HOME/include"
+    cp "$source/nvcc" "$source/nvidia-smi" "$CUDA_HOME/bin"
+    cp -R "$source/include" "$CUDA_HOME"
     for name in cuda cudart cublas cublasLt curand nvrtc; do
         ln -sfn libcuda_on_cpu.so "$CUDA_HOME/lib64/lib$name.so"
     done
-    g++ -std=c++17 -O2 -U_FORTIFY_SOURCE -ffp-contract=off -fPIC -shared -pthread -I"$source/include" "$source"/*.cpp \
+    g++ -std=c++17 -O2 -U_FORTIFY_SOURCE -ffp-contract=off -fPIC -shared -pthread -I"$CUDA_HOME/include" "$source"/*.cpp \
         -Wl,-soname,libcuda_on_cpu.so -o "$library.$$"
     mv "$library.$$" "$library"
     cargo clean --release --package candle-kernels

@@ -50,7 +50,8 @@ const size_t TOTAL_BYTES = [] {
 struct Counts {
     std::atomic<long> launches, to_device, to_host, waits;
     ~Counts() {
-        if (getenv("CUDA_ON_CPU_COUNTS"))
+        const char* asked = getenv("CUDA_ON_CPU_COUNTS");
+        if (asked && strcmp(asked, "0"))
             fprintf(stderr, "CUDA on the CPU: %ld launches, %ld copies to the device, %ld to the host, %ld other waits\n", launches.load(),
                     to_device.load(), to_host.load(), waits.load());
     }

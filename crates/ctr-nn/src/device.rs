@@ -35,7 +35,7 @@ pub enum DeviceError {
     #[error("`{0}` is not known; use auto, cpu, cuda, cuda:<n> or metal")]
     Unknown(String),
     /// This build left the backend out.
-    #[error("this build has no {name} support; build with {build} (docs/devices.md)")]
+    #[error("this build has no {name} support; build with {build} (docs/devices.md), or use --device cpu")]
     NotCompiled {
         /// Backend as a user names it.
         name: &'static str,

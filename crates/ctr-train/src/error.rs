@@ -45,6 +45,16 @@ pub enum TrainError {
         "the device's memory is too small; end what else uses it, lower training.batch_size, take a smaller model or run with --device cpu"
     )]
     OutOfMemory(#[source] candle_core::Error),
+    /// The device's memory is too small for scoring, whose batches have a size of their own.
+    #[error(
+        "the device's memory is too small to score {samples} samples at a time; end what else uses it, go on with --resume and --device cpu, or take a smaller model"
+    )]
+    ScoringOutOfMemory {
+        /// Samples of one forward pass.
+        samples: usize,
+        /// What the device said.
+        source: candle_core::Error,
+    },
     /// A tensor operation failed.
     #[error("tensor operation failed")]
     Tensor(#[source] candle_core::Error),

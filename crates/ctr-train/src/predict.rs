@@ -3,7 +3,7 @@
 use crate::{TrainError, batches::build_batch};
 use candle_core::Device;
 use ctr_data::Dataset;
-use ctr_nn::{Context, CtrModel, Leaves, Parameters};
+use ctr_nn::{Context, CtrModel, Leaves, Parameters, is_out_of_memory};
 use rayon::prelude::*;
 
 /// Samples scored by one forward pass.
@@ -30,10 +30,15 @@ pub fn predict(
         let batch = build_batch(dataset, chunk, model.uses_history(), device)?;
         model.forward(&leaves, &batch, &mut Context::inference())?.flatten_all()?.to_vec1::<f32>()
     };
-    let chunks: candle_core::Result<Vec<Vec<f32>>> = if device.is_cpu() {
-        samples.par_chunks(CHUNK).map(score).collect()
-    } else {
-        samples.chunks(CHUNK_ON_GPU).map(score).collect()
-    };
-    Ok(chunks?.concat())
+    if device.is_cpu() {
+        let chunks: candle_core::Result<Vec<Vec<f32>>> = samples.par_chunks(CHUNK).map(score).collect();
+        return Ok(chunks?.concat());
+    }
+    let chunks: candle_core::Result<Vec<Vec<f32>>> = samples.chunks(CHUNK_ON_GPU).map(score).collect();
+    match chunks {
+        Err(source) if is_out_of_memory(&source) => {
+            Err(TrainError::ScoringOutOfMemory { samples: CHUNK_ON_GPU.min(samples.len()), source })
+        }
+        chunks => Ok(chunks?.concat()),
+    }
 }
