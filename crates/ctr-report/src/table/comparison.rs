@@ -17,6 +17,8 @@ pub struct Comparison {
     pub judged_part: String,
     /// Where the run's tensors lay, as `cpu` or `cuda:0`.
     pub device: String,
+    /// Name of the GPU, if one was used and told its name.
+    pub gpu: Option<String>,
     /// Precision of the factors of matrix products, as `float32`.
     pub matmul: String,
     /// AUC of the planted probabilities on the whole test part, where they are known and that part judged.
@@ -53,6 +55,7 @@ impl Comparison {
                 protocol: protocol.to_owned(),
                 judged_part: record.judged_part.clone(),
                 device: setting(record, "device", "cpu"),
+                gpu: gpu(record),
                 matmul: setting(record, "matmul", "float32"),
                 bayes_auc: bayes_auc(record),
                 rows: in_order_of_appearance(cells, |cell| &cell.model)
@@ -82,6 +85,7 @@ impl Comparison {
             protocol: CLOUD.to_owned(),
             judged_part: record.judged_part.clone(),
             device: setting(record, "device", "cpu"),
+            gpu: gpu(record),
             matmul: setting(record, "matmul", "float32"),
             bayes_auc: bayes_auc(record),
             rows: in_order_of_appearance(&record.models, |model| &model.model).into_iter().map(row).collect(),
@@ -96,7 +100,8 @@ impl Comparison {
             format!("{} protocol, judged on the {} part", self.protocol, self.judged_part)
         };
         let precision = if self.matmul == "float32" { "" } else { &format!(" with {} products", self.matmul) };
-        format!("{judged}, on {}{precision}", self.device)
+        let gpu = self.gpu.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        format!("{judged}, on {}{gpu}{precision}", self.device)
     }
 
     /// Whether any row has a change from the cloud.
@@ -152,6 +157,11 @@ impl ComparisonRow {
 /// A setting of the run's configuration, which leaves `matmul` out where it is the default.
 fn setting(record: &RunRecord, key: &str, default: &str) -> String {
     record.config[key].as_str().unwrap_or(default).to_owned()
+}
+
+/// The record names the first GPU only.
+fn gpu(record: &RunRecord) -> Option<String> {
+    record.system.gpu.clone().filter(|_| setting(record, "device", "cpu") == "cuda:0")
 }
 
 /// The ceiling of `auc` on the judged part, where it is known.

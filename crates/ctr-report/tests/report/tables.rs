@@ -70,8 +70,12 @@ fn the_cloud_models_have_a_table_of_their_own() {
 fn headings_say_where_and_how_exactly_it_was_computed() {
     let mut record = made_up::record(&[1], 1, 1);
     record.config = serde_json::json!({ "device": "cuda:0", "matmul": "tf32" });
+    record.system.gpu = Some("NVIDIA H200".into());
     let comparison = &Comparison::by_protocol(&record)[0];
-    assert_eq!(comparison.heading(), "natural protocol, judged on the test part, on cuda:0 with tf32 products");
+    assert_eq!(
+        comparison.heading(),
+        "natural protocol, judged on the test part, on cuda:0 (NVIDIA H200) with tf32 products"
+    );
     let json = Json.render(comparison).expect("representable");
     assert!(json.contains(r#""device": "cuda:0""#) && json.contains(r#""matmul": "tf32""#), "{json}");
 }
