@@ -2,14 +2,14 @@
 # Runs the CUDA build on a machine without a GPU: its kernels, compiled by g++, on the CPU (Linux, x86_64; g++, Python).
 # docs/devices.md says what that shows and what it does not.
 #
-# usage: scripts/cuda-on-cpu.sh                 lints and the device tests, forwards and in a shuffled order
+# usage: scripts/cuda-on-cpu.sh                 the device tests, forwards and in a shuffled order, and lints
 #        scripts/cuda-on-cpu.sh ARGUMENTS...    ctrbench with these, as: run configs/quickstart.toml --device cuda
 #
 # environment:
 #   CARGO_TARGET_DIR    its subfolder cuda-on-cpu is built into. Default: target
 #   CUDA_ON_CPU_ORDER   of blocks and threads: reverse, or shuffled, anew at every launch (the tests set it themselves)
 #   CUDA_ON_CPU_BYTES   the device's memory. Default: 1 GiB
-#   CUDA_ON_CPU_COUNTS  1: at the end, how many kernels were launched, copies made, and waits
+#   CUDA_ON_CPU_COUNTS  1: at the end, how many launches, copies from and to the host, and waits
 set -euo pipefail
 
 case ${1:-} in
@@ -56,8 +56,9 @@ device_tests() {
     cargo test --release --features cuda --package ctr-personalize --test devices -- "$@"
 }
 export CTRBENCH_REQUIRE_GPU=1
+unset CUDA_ON_CPU_ORDER
 device_tests
-device_tests --ignored --test-threads 1
-CUDA_ON_CPU_ORDER=shuffled device_tests
+# With those that take all memory, or set the precision of the process: one at a time.
+CUDA_ON_CPU_ORDER=shuffled device_tests --include-ignored --test-threads 1
 cargo test --release --features cuda --package ctr-nn --lib device
 cargo clippy --release --features cuda --workspace --all-targets -- -D warnings

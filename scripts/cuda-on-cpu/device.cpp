@@ -40,10 +40,10 @@ bool is_rim(const char* rim) {
 
 const size_t TOTAL_BYTES = [] {
     const char* bytes = getenv("CUDA_ON_CPU_BYTES");
-    char* end = nullptr;
-    const size_t total = bytes ? strtoull(bytes, &end, 10) : size_t(1) << 30;
-    if (end && *end) on_cpu::fail("CUDA_ON_CPU_BYTES is no number of bytes");
-    return total;
+    if (!bytes) return size_t(1) << 30;
+    const size_t digits = strspn(bytes, "0123456789");
+    if (digits == 0 || digits > 18 || bytes[digits]) on_cpu::fail("CUDA_ON_CPU_BYTES is no number of bytes, as 1000000000");
+    return size_t(strtoull(bytes, nullptr, 10));
 }();
 
 // A copy to the host is where a program waits for a GPU.
@@ -253,7 +253,9 @@ int cuModuleGetFunction(void** function, void* module, const char* name) {
 int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared_bytes,
                    void*, void** arguments, void**) {
     const auto kernel = reinterpret_cast<Kernel>(function);
-    return on_cpu::launch({gx, gy, gz}, {bx, by, bz}, shared_bytes, [=] { kernel(arguments); });
+    // The runtime's code for a launch that is refused is none of the driver's.
+    const int error = on_cpu::launch({gx, gy, gz}, {bx, by, bz}, shared_bytes, [=] { kernel(arguments); });
+    return error ? INVALID_VALUE : SUCCESS;
 }
 
 cudaError_t cudaGetLastError() { return std::exchange(last_error, SUCCESS); }

@@ -138,7 +138,8 @@ bool release() {
 void run_block(size_t dynamic_bytes) {
     static_shared.clear();
     shared_bytes = dynamic_bytes;
-    on_cpu::poison(dynamic_memory, dynamic_bytes + RIM_BYTES);
+    on_cpu::poison(dynamic_memory, dynamic_bytes);
+    on_cpu::poison(dynamic_memory + dynamic_bytes, RIM_BYTES);
     std::fill(ended, ended + threads, false);
     order = order_of(threads);
     started = 0;

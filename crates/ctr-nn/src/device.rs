@@ -157,6 +157,9 @@ mod cuda {
         const LIBRARIES: &str =
             "set CUDA_LIB_DIR or LD_LIBRARY_PATH to the folder of CUDA's libraries (docs/devices.md)";
         let said = without_backtrace(error);
+        if crate::is_out_of_memory(said) {
+            return ("the GPU's memory is full".into(), "end what else uses it (nvidia-smi shows that)");
+        }
         let Error::Cuda(boxed) = said else { return (said.to_string(), "check that nvidia-smi shows the GPU") };
         match boxed.downcast_ref() {
             Some(CudaError::Cuda(DriverError(CUresult::CUDA_ERROR_STUB_LIBRARY))) => (
@@ -169,9 +172,6 @@ mod cuda {
             ),
             Some(CudaError::Cuda(DriverError(CUresult::CUDA_ERROR_INVALID_DEVICE))) => {
                 ("there is no NVIDIA GPU of this number".into(), "take one that nvidia-smi shows")
-            }
-            Some(CudaError::Cuda(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY))) => {
-                ("the GPU's memory is full".into(), "end what else uses it (nvidia-smi shows that)")
             }
             Some(CudaError::Cublas(_)) => (format!("cuBLAS (libcublas.so) does not start: {said}"), LIBRARIES),
             Some(CudaError::Curand(_)) => (format!("cuRAND (libcurand.so) does not start: {said}"), LIBRARIES),

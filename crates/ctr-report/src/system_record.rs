@@ -20,7 +20,7 @@ pub struct SystemRecord {
     pub logical_cores: u64,
     /// Memory of the machine, bytes.
     pub memory_bytes: u64,
-    /// Model of the first GPU, if there is one.
+    /// Model of the GPU, if there is one; several kinds joined by "or".
     pub gpu: Option<String>,
     /// Version of its driver.
     pub driver: Option<String>,
@@ -37,7 +37,7 @@ impl SystemRecord {
         let known = |text: Option<String>| {
             text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).unwrap_or_else(|| "unknown".into())
         };
-        let (gpu, driver) = nvidia::first_gpu().unzip();
+        let (gpu, driver) = nvidia::gpus().unzip();
         Self {
             os: known(System::long_os_version().ok()),
             kernel: known(System::kernel_version().ok()),

@@ -47,7 +47,7 @@ pub enum TrainError {
     OutOfMemory(#[source] candle_core::Error),
     /// The device's memory is too small for scoring, whose batches have a size of their own.
     #[error(
-        "the device's memory is too small to score {samples} samples at a time; end what else uses it, go on with --resume and --device cpu, or take a smaller model"
+        "the device's memory is too small to score {samples} samples at a time; end what else uses it and go on with --resume, take a smaller model, or start again with --device cpu"
     )]
     ScoringOutOfMemory {
         /// Samples of one forward pass.

@@ -159,9 +159,8 @@ fn setting(record: &RunRecord, key: &str, default: &str) -> String {
     record.config[key].as_str().unwrap_or(default).to_owned()
 }
 
-/// The record names the first GPU only.
 fn gpu(record: &RunRecord) -> Option<String> {
-    record.system.gpu.clone().filter(|_| setting(record, "device", "cpu") == "cuda:0")
+    record.system.gpu.clone().filter(|_| setting(record, "device", "cpu").starts_with("cuda"))
 }
 
 /// The ceiling of `auc` on the judged part, where it is known.

@@ -27,6 +27,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
         Some(folder) => RunConfig::load_resolved(folder)?,
         None => RunConfig::load(&args.config)?,
     };
+    let began_on = args.resume.is_some().then(|| config.device.clone());
     if let Some(seeds) = args.seed.map(|seed| vec![seed]).or_else(|| args.seeds.clone()) {
         config.seeds = seeds;
     }
@@ -47,6 +48,9 @@ pub fn run(args: &RunArgs) -> Result<()> {
     let OpenedDevice { choice, device, notice } = config.device()?.open()?;
     // What is written down is what the run ran on, never `auto`; a resumed run goes on there.
     config.device = choice.to_string();
+    if let Some(before) = began_on.filter(|before| *before != config.device && !args.output.quiet) {
+        write_line(&format!("this run began on {before}; tables and run.json will name {}", config.device));
+    }
     if let Some(notice) = notice.filter(|_| !args.output.quiet) {
         write_line(&notice);
     }
