@@ -20,19 +20,19 @@ enum Status { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE 
 constexpr size_t RIM_BYTES = 256, KEPT_BYTES = 64 << 20;
 constexpr uint32_t POISON = 0x7fd57fd5;
 
-// NaN, each another one: what is read from one place of a rim and written to another does not go unnoticed.
-constexpr uint32_t rim_word(size_t i) { return 0x7fc00001 + i; }
+// NaN, another one at every place: what is read from one rim and written to another does not go unnoticed.
+uint32_t rim_word(const char* rim, size_t i) { return 0x7fc00000 | ((reinterpret_cast<uintptr_t>(rim) / 4 + i) & 0x1fffff); }
 
 void write_rim(char* rim) {
     for (uint32_t i = 0; i < RIM_BYTES / 4; i++) {
-        const uint32_t word = rim_word(i);
+        const uint32_t word = rim_word(rim, i);
         memcpy(rim + 4 * i, &word, 4);
     }
 }
 
 bool is_rim(const char* rim) {
     for (uint32_t i = 0; i < RIM_BYTES / 4; i++) {
-        const uint32_t word = rim_word(i);
+        const uint32_t word = rim_word(rim, i);
         if (memcmp(rim + 4 * i, &word, 4)) return false;
     }
     return true;

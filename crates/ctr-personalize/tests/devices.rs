@@ -367,9 +367,9 @@ fn other_settings(device: &Device) -> Result<()> {
     settings_are_the_same(&ctr_dcn::DcnConfig { cross: ctr_dcn::Cross::Matrix, ..Default::default() }, FEW, device)
 }
 
-/// Smooth, since a rectifier's kink may turn rounding into another result.
+/// Few rectifiers, since rounding at the kink of one may become another result.
 fn a_large_batch(device: &Device) -> Result<()> {
-    let mlp = MlpConfig { hidden_units: vec![12, 5], activation: Activation::Tanh, ..MlpConfig::default() };
+    let mlp = MlpConfig { hidden_units: vec![4], ..MlpConfig::default() };
     settings_are_the_same(&ctr_deepfm::DeepFmConfig { mlp, ..Default::default() }, MANY, device)
 }
 
