@@ -14,7 +14,7 @@ pub(crate) fn write_with(path: &Path, write: impl FnOnce(&Path) -> Result<(), Re
         fs::create_dir_all(folder).map_err(ReportError::io("create", folder))?;
     }
     let written =
-        write(&temporary).and_then(|()| fs::rename(&temporary, path).map_err(ReportError::io("rename", &temporary)));
+        write(&temporary).and_then(|()| fs::rename(&temporary, path).map_err(ReportError::io("replace", path)));
     if written.is_err() {
         // The first error is the one to report; the temporary file may not even exist.
         let _ = fs::remove_file(&temporary);
@@ -24,7 +24,7 @@ pub(crate) fn write_with(path: &Path, write: impl FnOnce(&Path) -> Result<(), Re
 
 /// Replaces the file at `path` by `bytes`.
 pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
-    write_with(path, |temporary| fs::write(temporary, bytes).map_err(ReportError::io("write", temporary)))
+    write_with(path, |temporary| fs::write(temporary, bytes).map_err(ReportError::io("write", path)))
 }
 
 #[cfg(test)]

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use ctr_metrics::Estimate;
 use serde::{Deserialize, Serialize};
+
+/// Name of the protocol that the curve belongs to.
+pub const PLANTED_DRIFT: &str = "planted-drift";
 
 /// Metrics over the users whose local set was resampled to one target CTR.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,8 +21,8 @@ pub struct CurvePoint {
     pub target_ctr: f64,
     /// Users with that target.
     pub users: u64,
-    /// Metrics over those users.
-    pub metrics: BTreeMap<String, f64>,
-    /// Value minus the cloud's on the same users; empty for the cloud.
-    pub change: BTreeMap<String, f64>,
+    /// Metrics over those users, with their intervals.
+    pub metrics: BTreeMap<String, Estimate>,
+    /// Value minus the cloud's on the same users, with the interval of that difference; empty for the cloud.
+    pub change: BTreeMap<String, Estimate>,
 }

@@ -15,6 +15,12 @@ pub enum ReportError {
         /// The system's answer.
         cause: std::io::Error,
     },
+    /// A run folder that another process writes into.
+    #[error("{} is being written by another ctrbench; wait for it to end, or end it", folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A run name that is no folder name.
     #[error("{name:?} cannot be a run's name: use letters, digits, '-', '_' and '.', beginning with a letter or digit")]
     RunName {

@@ -22,7 +22,7 @@ mod users_parquet;
 
 pub use cell_record::{CLOUD, CellRecord};
 pub use code_record::CodeRecord;
-pub use curve_point::CurvePoint;
+pub use curve_point::{CurvePoint, PLANTED_DRIFT};
 pub use error::ReportError;
 pub use model_record::ModelRecord;
 pub use peak_memory::peak_memory_bytes;

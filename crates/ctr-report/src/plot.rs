@@ -19,6 +19,6 @@ mod ticks;
 
 pub(crate) use auc_change_by_drift::AucChangeByDrift;
 pub(crate) use drift_curve::DriftCurve;
-pub(crate) use figure::write_figure;
+pub(crate) use figure::{source, write_figure};
 pub(crate) use local_ctr_histogram::LocalCtrHistogram;
 pub(crate) use metric_by_method::{MetricByMethod, Quantity};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{CellRecord, CodeRecord, CurvePoint, ModelRecord, ReportError, SystemRecord};
 
 /// The version of the schema that this code writes and reads.
-pub const SCHEMA_VERSION: u64 = 2;
+pub const SCHEMA_VERSION: u64 = 3;
 
 /// One run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

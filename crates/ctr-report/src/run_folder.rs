@@ -1,7 +1,8 @@
 //! The folder of one run: `<results>/<name>/<run-id>/`. Every file in it is complete at any time.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::atomic_file::write_bytes;
@@ -10,7 +11,7 @@ use crate::table::{Comparison, FILE_FORMATS};
 use crate::timestamp::rfc3339_utc;
 use crate::{ReportError, RunRecord, UserRows, plot, write_timings, write_users};
 
-/// Where a run's results are written.
+/// Where a run's results are written, by one process at a time.
 ///
 /// - `config.toml`: the configuration as resolved
 /// - `run.json`: everything measured ([`RunRecord`])
@@ -18,11 +19,14 @@ use crate::{ReportError, RunRecord, UserRows, plot, write_timings, write_users};
 /// - `excluded-users-<protocol>.csv`: users that were not fine-tuned, with the reason
 /// - `tables/cloud.md`, `.csv`, `.json`: the cloud models on the whole judged part
 /// - `tables/<protocol>.md`, `.csv`, `.json`
+/// - `tables/planted-drift-<target CTR>.md`, `.csv`, `.json`: of the users of each planted CTR
 /// - `plots/*.svg`, `.png`
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
     run_id: String,
+    /// The folder itself, locked as long as this value or a clone of it lives; `None` where folders cannot be locked.
+    _lock: Option<Arc<File>>,
 }
 
 impl RunFolder {
@@ -41,7 +45,7 @@ impl RunFolder {
             let run_id = if attempt == 1 { time.clone() } else { format!("{time}-{attempt}") };
             let path = parent.join(&run_id);
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path, run_id }),
+                Ok(()) => return Ok(Self { _lock: lock(&path)?, path, run_id }),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => attempt += 1,
                 Err(error) => return Err(ReportError::io("create", &path)(error)),
             }
@@ -51,11 +55,11 @@ impl RunFolder {
     /// The folder of an earlier run, to be continued.
     ///
     /// # Errors
-    /// A path that is no folder.
+    /// A path that is no folder; a folder that another process writes into.
     pub fn open(path: &Path) -> Result<Self, ReportError> {
         let path = fs::canonicalize(path).map_err(ReportError::io("open", path))?;
         let run_id = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Self { path, run_id })
+        Ok(Self { _lock: lock(&path)?, path, run_id })
     }
 
     /// The folder.
@@ -109,14 +113,17 @@ impl RunFolder {
         write_bytes(&self.path.join(format!("excluded-users-{protocol}.csv")), csv.as_bytes())
     }
 
-    /// Writes the table of the cloud models and one per protocol, in every format, into `tables/`.
+    /// Writes the table of the cloud models, one per protocol and one per planted CTR, in every format, into `tables/`.
     ///
     /// # Errors
     /// A file that cannot be written.
     pub fn write_tables(&self, record: &RunRecord) -> Result<(), ReportError> {
-        for comparison in [Comparison::of_cloud_models(record)].into_iter().chain(Comparison::by_protocol(record)) {
+        let mut comparisons = vec![Comparison::of_cloud_models(record)];
+        comparisons.extend(Comparison::by_protocol(record));
+        comparisons.extend(Comparison::by_target_ctr(record));
+        for comparison in comparisons {
             for format in FILE_FORMATS {
-                let file = format!("tables/{}.{}", comparison.protocol, format.extension());
+                let file = format!("tables/{}.{}", comparison.file_stem(), format.extension());
                 write_bytes(&self.path.join(file), format.render(&comparison)?.as_bytes())?;
             }
         }
@@ -128,22 +135,22 @@ impl RunFolder {
     /// # Errors
     /// A file that cannot be written.
     pub fn write_plots(&self, record: &RunRecord, users: &UserRows) -> Result<(), ReportError> {
-        let folder = self.path.join("plots");
+        let (folder, source) = (self.path.join("plots"), plot::source(record));
         for comparison in &Comparison::by_protocol(record) {
             for quantity in [plot::Quantity::Value, plot::Quantity::Change] {
                 if let Some(figure) = plot::MetricByMethod::new(comparison, quantity) {
-                    write_figure(&folder, &figure)?;
+                    write_figure(&folder, &figure, &source)?;
                 }
             }
         }
         if let Some(figure) = plot::LocalCtrHistogram::new(users) {
-            write_figure(&folder, &figure)?;
+            write_figure(&folder, &figure, &source)?;
         }
         if let Some(figure) = plot::DriftCurve::new(&record.curve, record.global_ctr) {
-            write_figure(&folder, &figure)?;
+            write_figure(&folder, &figure, &source)?;
         }
         for figure in plot::AucChangeByDrift::all(users) {
-            write_figure(&folder, &figure)?;
+            write_figure(&folder, &figure, &source)?;
         }
         Ok(())
     }
@@ -161,6 +168,18 @@ pub fn write_report(record: &RunRecord, users: &UserRows, folder: &RunFolder) ->
     }
     folder.write_tables(record)?;
     folder.write_plots(record, users)
+}
+
+/// The system takes the lock away when the process ends, however it ends.
+fn lock(folder: &Path) -> Result<Option<Arc<File>>, ReportError> {
+    let Ok(file) = File::open(folder) else {
+        return Ok(None);
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Arc::new(file))),
+        Err(TryLockError::WouldBlock) => Err(ReportError::InUse { folder: folder.to_owned() }),
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
 }
 
 /// Refuses a run name that would be no folder of its own below the results.
@@ -190,6 +209,18 @@ mod tests {
             .collect();
         assert_eq!(ids, ["20240301T000000Z", "20240301T000000Z-2", "20240301T000000Z-3"]);
         assert!(results.path().join("movielens-1m/20240301T000000Z-3").is_dir());
+    }
+
+    #[test]
+    fn a_folder_belongs_to_one_writer_at_a_time() {
+        let results = tempfile::tempdir().expect("a folder");
+        let first = RunFolder::create(results.path(), "run", UNIX_EPOCH).expect("creatable");
+        let path = first.path().to_owned();
+        let clone = first.clone();
+        drop(first);
+        assert!(matches!(RunFolder::open(&path), Err(ReportError::InUse { .. })));
+        drop(clone);
+        assert!(RunFolder::open(&path).is_ok());
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Protocol {
     pub fn name(self) -> &'static str {
         match self {
             Protocol::Natural => "natural",
-            Protocol::PlantedDrift => "planted-drift",
+            Protocol::PlantedDrift => ctr_report::PLANTED_DRIFT,
         }
     }
 }

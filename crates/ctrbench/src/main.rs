@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod experiment;
 mod hardware;
+mod interrupt;
 mod models;
 mod overrides;
 mod progress;

@@ -1,6 +1,7 @@
 //! The binary itself: what it prints, what it writes, how it fails.
 
 use assert_cmd::Command;
+use std::io::{BufRead, BufReader};
 use std::{fs, path::Path, path::PathBuf};
 use tempfile::TempDir;
 
@@ -62,6 +63,7 @@ fn a_run_prints_tables_and_leaves_every_file() {
         "excluded-users-natural.csv",
         "tables/natural.md",
         "tables/planted-drift.csv",
+        "tables/planted-drift-0.95.json",
         "plots/metric-by-method-natural.svg",
         "plots/metric-by-method-planted-drift.png",
         "plots/local-ctr-histogram.svg",
@@ -81,6 +83,39 @@ fn a_run_prints_tables_and_leaves_every_file() {
     for cell in cells.iter().filter(|cell| cell["method"] == "bias-only") {
         assert_eq!(cell["change"]["gauc"]["value"], 0.0, "{cell}");
     }
+    the_curve_splits_the_users_of_its_cells(&record);
+}
+
+/// A mean over all users is that of the target CTRs' means, each by its number of users; and a change is a difference.
+fn the_curve_splits_the_users_of_its_cells(record: &serde_json::Value) {
+    let list = |name: &str| record[name].as_array().expect("a list");
+    let number = |value: &serde_json::Value| value.as_f64().expect("a number");
+    let same =
+        |a: &serde_json::Value, b: &serde_json::Value| ["model", "seed", "method"].iter().all(|key| a[*key] == b[*key]);
+    for cell in list("cells").iter().filter(|cell| cell["protocol"] == "planted-drift") {
+        let points: Vec<&serde_json::Value> = list("curve").iter().filter(|point| same(point, cell)).collect();
+        let users: f64 = points.iter().map(|point| number(&point["users"])).sum();
+        assert_eq!(users, number(&cell["users_evaluated"]), "{cell}");
+        let mean = |key: &str| {
+            let sum: f64 = points
+                .iter()
+                .map(|point| number(&point["users"]) * number(&point[key]["auc_user_mean"]["value"]))
+                .sum();
+            sum / users
+        };
+        assert!((mean("metrics") - number(&cell["metrics"]["auc_user_mean"]["value"])).abs() < 1e-12, "{cell}");
+        if cell["method"] == "cloud" {
+            assert!(points.iter().all(|point| point["change"] == serde_json::json!({})), "{cell}");
+            continue;
+        }
+        assert!((mean("change") - number(&cell["change"]["auc_user_mean"]["value"])).abs() < 1e-12, "{cell}");
+        if cell["method"] == "none" {
+            let wide = |point: &&serde_json::Value| {
+                number(&point["change"]["logloss"]["low"]) < number(&point["change"]["logloss"]["high"])
+            };
+            assert!(points.iter().all(wide), "{cell}");
+        }
+    }
 }
 
 /// Settings are chosen without a look at the test part: the users' samples of the other part rank, and every table says so.
@@ -92,7 +127,7 @@ fn a_run_judged_on_the_validation_part_says_so_and_never_touches_the_test_part()
     let output =
         tiny(folder.path()).args(only_lr).args(["--set", "judged_part=validation"]).output().expect("it starts");
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
-    assert!(stdout.contains("natural protocol, judged on the validation part, on cpu\n"), "{stdout}");
+    assert!(stdout.contains("natural protocol on synthetic, judged on the validation part, on cpu\n"), "{stdout}");
     let runs = runs(folder.path());
     let record = |run: &Path| -> serde_json::Value {
         serde_json::from_slice(&fs::read(run.join("run.json")).expect("readable")).expect("JSON")
@@ -106,7 +141,10 @@ fn a_run_judged_on_the_validation_part_says_so_and_never_touches_the_test_part()
     assert_eq!(&model["metrics"]["auc"]["value"], chosen);
     assert_ne!(model["metrics"], test["models"][0]["metrics"]);
     let markdown = fs::read_to_string(runs[1].join("tables/planted-drift.md")).expect("a table");
-    assert!(markdown.starts_with("## Planted-drift protocol, judged on the validation part, on cpu\n"), "{markdown}");
+    assert!(
+        markdown.starts_with("## Planted-drift protocol on synthetic, judged on the validation part, on cpu\n"),
+        "{markdown}"
+    );
 }
 
 /// Without protocols nothing is fine-tuned: no user files, and one table, that of the cloud models.
@@ -116,7 +154,7 @@ fn a_run_without_protocols_trains_cloud_models_only() {
     let output = tiny(folder.path()).args(["--seed", "1", "--set", "protocols=[]"]).output().expect("it starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
-    assert!(stdout.starts_with("cloud models, judged on the whole test part, on cpu\n"), "{stdout}");
+    assert!(stdout.starts_with("cloud models on synthetic, judged on the whole test part, on cpu\n"), "{stdout}");
     let run = &runs(folder.path())[0];
     let record: serde_json::Value =
         serde_json::from_slice(&fs::read(run.join("run.json")).expect("readable")).expect("JSON");
@@ -167,6 +205,46 @@ fn a_finished_run_is_shown_when_it_is_resumed() {
         assert_eq!(again.stdout, first.stdout);
     }
     assert!(fs::read(run.join("run.json")).expect("readable") == record && !run.join("checkpoints").exists());
+
+    let config = run.join("config.toml");
+    let edited = fs::read_to_string(&config).expect("readable").replace("min_samples = 5", "min_samples = 6");
+    fs::write(&config, edited).expect("writable");
+    let again = ctrbench().args(["run", "--resume"]).arg(&run).output().expect("it starts");
+    let message = String::from_utf8_lossy(&again.stderr);
+    assert!(message.contains("its config.toml was changed since") && again.stdout == first.stdout, "{message}");
+}
+
+/// Ctrl-C while a run works: what it says brings the run to its end. Before that nobody else may write into its folder.
+#[test]
+#[cfg(unix)]
+fn an_interrupted_run_says_how_it_goes_on() {
+    let folder = TempDir::new().expect("a folder");
+    let long = [
+        "--no-progress",
+        "--set",
+        "models=['lr']",
+        "--set",
+        "training.epochs=100000",
+        "--set",
+        "training.patience=100000",
+    ];
+    drop(tiny(folder.path()));
+    let mut run = std::process::Command::new(assert_cmd::cargo::cargo_bin("ctrbench"))
+        .arg("run")
+        .arg(folder.path().join("tiny.toml"))
+        .args(long)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(run.stderr.take().expect("piped")).lines().map(|line| line.expect("UTF-8"));
+    assert!(lines.any(|line| line.contains("epoch 1:")), "it trains");
+    let path = runs(folder.path()).remove(0);
+    fails_with(ctrbench().args(["run", "--resume"]).arg(&path), &["is being written by another ctrbench"]);
+    let interrupt = std::process::Command::new("kill").args(["-INT", &run.id().to_string()]).status();
+    assert!(interrupt.is_ok_and(|status| status.success()));
+    let said = lines.last().expect("a line");
+    assert_eq!(run.wait().expect("it ended").code(), Some(130), "{said}");
+    assert_eq!(said, format!("stopped; the run goes on with: ctrbench run --resume {}", path.display()));
 }
 
 #[test]
@@ -340,7 +418,7 @@ fn quiet_writes_nothing_to_stderr_and_json_is_the_record() {
     assert!(output.status.success());
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     let record: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!((&record["schema_version"], &record["name"]), (&2.into(), &"tiny".into()));
+    assert_eq!((&record["schema_version"], &record["name"]), (&3.into(), &"tiny".into()));
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn a_log_without_users_trains_cloud_models_only() {
     let (_, message) = run(&folder, &["run", "run.toml"], 2);
     assert!(message.contains("mine names no users") && message.contains("protocols = []"), "{message}");
     let (text, _) = run(&folder, &["run", "run.toml", "--set", "protocols=[]", "--quiet"], 0);
-    assert!(text.starts_with("cloud models, judged on the whole test part"), "{text}");
+    assert!(text.starts_with("cloud models on mine, judged on the whole test part"), "{text}");
 }
 
 #[test]

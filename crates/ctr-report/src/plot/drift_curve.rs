@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use ctr_metrics::{Metric, mean};
+use ctr_metrics::{Estimate, Metric};
 use plotters::prelude::*;
 
 use super::axes::{Axis, Place, dashed_line, line, panel};
@@ -14,11 +14,15 @@ use super::legend::{draw_legend, legend_height};
 use super::method_style::{is_dashed, method_marker};
 use super::palette::INK;
 use super::ticks::padded_range;
+use crate::table::Summary;
 use crate::{CLOUD, CurvePoint};
 
 const METRICS: [Metric; 3] = [Metric::Gauc, Metric::Auc, Metric::LogLoss];
 const PANEL_WIDTH: i32 = 430;
 const PANEL_HEIGHT: i32 = 320;
+/// Between the whiskers of two methods at the same drift, pixels.
+const WHISKER_GAP: i32 = 2;
+const WHISKER_OPACITY: f64 = 0.6;
 
 /// The planted-drift curve of every model.
 pub(crate) struct DriftCurve<'a> {
@@ -34,7 +38,8 @@ struct Line<'a> {
     model: &'a str,
     method: &'a str,
     metric: Metric,
-    points: Vec<(f64, f64)>,
+    /// Drift, and the change there.
+    points: Vec<(f64, Summary)>,
 }
 
 impl<'a> DriftCurve<'a> {
@@ -54,15 +59,8 @@ impl<'a> DriftCurve<'a> {
                 let of_line: Vec<&CurvePoint> =
                     curve.iter().filter(|point| point.model == model && point.method == method).collect();
                 lines.extend(METRICS.map(|metric| {
-                    Line {
-                        model,
-                        method,
-                        metric,
-                        points: targets
-                            .iter()
-                            .filter_map(|&target| Some((target - global_ctr, mean_at(&of_line, target, metric)?)))
-                            .collect(),
-                    }
+                    let at = |target: f64| Some((target - global_ctr, change_at(&of_line, target, metric)?));
+                    Line { model, method, metric, points: targets.iter().filter_map(|&target| at(target)).collect() }
                 }));
             }
         }
@@ -83,7 +81,8 @@ impl<'a> DriftCurve<'a> {
         place: Place,
     ) -> Drawn<DB> {
         let lines = || self.lines.iter().filter(|line| line.model == model && line.metric == metric);
-        let values = lines().flat_map(|line| &line.points).map(|point| point.1);
+        let values =
+            lines().flat_map(|line| &line.points).flat_map(|(_, change)| [change.low, change.value, change.high]);
         let Some(range) = padded_range(values) else {
             return Ok(());
         };
@@ -102,12 +101,19 @@ impl<'a> DriftCurve<'a> {
             let position = self.methods.iter().position(|method| method == curve.method).unwrap_or(0);
             let marker = method_marker(curve.method, position);
             let stroke = marker.color.stroke_width(2);
+            let points: Vec<(f64, f64)> = curve.points.iter().map(|(drift, change)| (*drift, change.value)).collect();
             if is_dashed(&marker) {
-                dashed_line(canvas, &panel, &curve.points, stroke)?;
+                dashed_line(canvas, &panel, &points, stroke)?;
             } else {
-                line(canvas, &panel, &curve.points, stroke)?;
+                line(canvas, &panel, &points, stroke)?;
             }
-            for point in &curve.points {
+            let beside = WHISKER_GAP * (2 * position as i32 + 1 - self.methods.len() as i32) / 2;
+            for (drift, change) in &curve.points {
+                let ends = [change.low, change.high].map(|end| panel.backend_coord(&(*drift, end)));
+                let whisker = ends.map(|(x, y)| (x + beside, y)).to_vec();
+                canvas.draw(&PathElement::new(whisker, marker.color.mix(WHISKER_OPACITY)))?;
+            }
+            for point in &points {
                 marker.draw(canvas, panel.backend_coord(point))?;
             }
         }
@@ -136,7 +142,7 @@ impl Figure for DriftCurve<'_> {
         let seeds = if self.seeds > 1 { format!(", mean over {} seeds", self.seeds) } else { String::new() };
         format!(
             "Local sets resampled to a target CTR, the samples to rank untouched; each point: the users with that target{seeds}. \
-             Dashed vertical: no drift."
+             Thin: 95 % interval over users. Dashed vertical: no drift."
         )
     }
 
@@ -173,12 +179,13 @@ fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     distinct
 }
 
-/// Mean over seeds at one target; 0 for the cloud itself.
-fn mean_at(points: &[&CurvePoint], target: f64, metric: Metric) -> Option<f64> {
-    let seeds: Vec<f64> = points
-        .iter()
-        .filter(|point| point.target_ctr == target)
-        .filter_map(|point| if point.method == CLOUD { Some(0.0) } else { point.change.get(metric.name()).copied() })
-        .collect();
-    mean(&seeds)
+/// Change at one target over seeds; 0 for the cloud itself.
+fn change_at(points: &[&CurvePoint], target: f64, metric: Metric) -> Option<Summary> {
+    let change = |point: &&CurvePoint| match point.method.as_str() {
+        CLOUD => Some(Estimate { value: 0.0, low: 0.0, high: 0.0 }),
+        _ => point.change.get(metric.name()).copied(),
+    };
+    let seeds: Vec<Estimate> =
+        points.iter().filter(|point| point.target_ctr == target).copied().filter_map(|point| change(&point)).collect();
+    Summary::over_seeds(&seeds)
 }

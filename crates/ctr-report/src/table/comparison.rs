@@ -6,13 +6,17 @@ use ctr_metrics::{Estimate, Metric, mean};
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Summary};
-use crate::{CLOUD, CellRecord, ModelRecord, RunRecord};
+use crate::{CLOUD, CellRecord, CurvePoint, ModelRecord, PLANTED_DRIFT, RunRecord};
 
-/// All models and methods under one protocol, or all cloud models.
+/// All models and methods under one protocol, or of it the users of one planted CTR, or all cloud models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// `natural` or `planted-drift`; `cloud` where nothing is fine-tuned and the whole part judges.
     pub protocol: String,
+    /// Name of the dataset.
+    pub dataset: String,
+    /// The CTR that the local sets of these users were resampled to; `None` where users are not told apart by it.
+    pub target_ctr: Option<f64>,
     /// Part of the split that judged: `test` or `validation`.
     pub judged_part: String,
     /// Where the run's tensors lay, as `cpu` or `cuda:0`.
@@ -52,19 +56,25 @@ impl Comparison {
         in_order_of_appearance(&record.cells, |cell| &cell.protocol)
             .into_iter()
             .map(|(protocol, cells)| Comparison {
-                protocol: protocol.to_owned(),
-                judged_part: record.judged_part.clone(),
-                device: setting(record, "device", "cpu"),
-                gpu: gpu(record),
-                matmul: setting(record, "matmul", "float32"),
-                bayes_auc: bayes_auc(record),
-                rows: in_order_of_appearance(cells, |cell| &cell.model)
-                    .into_iter()
-                    .flat_map(|(_, cells)| in_order_of_appearance(cells, |cell| &cell.method))
-                    .map(|(_, cells)| ComparisonRow::over_seeds(&cells))
-                    .collect(),
+                rows: rows(cells.into_iter().map(Measured::of_cell)),
+                ..Comparison::without_rows(record, protocol)
             })
             .collect()
+    }
+
+    /// One comparison per planted CTR, from the lowest to the highest, of the users that have it.
+    pub fn by_target_ctr(record: &RunRecord) -> Vec<Comparison> {
+        let mut targets: Vec<f64> = record.curve.iter().map(|point| point.target_ctr).collect();
+        targets.sort_by(f64::total_cmp);
+        targets.dedup();
+        let of_target = |target: f64| Comparison {
+            target_ctr: Some(target),
+            // Known for all users only.
+            bayes_auc: None,
+            rows: rows(record.curve.iter().filter(|point| point.target_ctr == target).map(Measured::of_point)),
+            ..Comparison::without_rows(record, PLANTED_DRIFT)
+        };
+        targets.into_iter().map(of_target).collect()
     }
 
     /// The cloud models, judged on the whole part: users that are not fine-tuned included.
@@ -82,26 +92,54 @@ impl Comparison {
             users_per_second: None,
         };
         Comparison {
-            protocol: CLOUD.to_owned(),
+            rows: in_order_of_appearance(&record.models, |model| &model.model).into_iter().map(row).collect(),
+            ..Comparison::without_rows(record, CLOUD)
+        }
+    }
+
+    fn without_rows(record: &RunRecord, protocol: &str) -> Comparison {
+        Comparison {
+            protocol: protocol.to_owned(),
+            dataset: record.dataset["dataset"].as_str().unwrap_or_default().to_owned(),
+            target_ctr: None,
             judged_part: record.judged_part.clone(),
             device: setting(record, "device", "cpu"),
             gpu: gpu(record),
             matmul: setting(record, "matmul", "float32"),
             bayes_auc: bayes_auc(record),
-            rows: in_order_of_appearance(&record.models, |model| &model.model).into_iter().map(row).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Name of its files, without extension.
+    pub fn file_stem(&self) -> String {
+        match self.target_ctr {
+            Some(target) => format!("{}-{target}", self.protocol),
+            None => self.protocol.clone(),
         }
     }
 
     /// What is compared, in a few words.
     pub fn heading(&self) -> String {
-        let judged = if self.protocol == CLOUD {
-            format!("cloud models, judged on the whole {} part", self.judged_part)
-        } else {
-            format!("{} protocol, judged on the {} part", self.protocol, self.judged_part)
+        let (dataset, part) = (&self.dataset, &self.judged_part);
+        let judged = match self.target_ctr {
+            _ if self.protocol == CLOUD => format!("cloud models on {dataset}, judged on the whole {part} part"),
+            Some(target) => {
+                format!(
+                    "{} protocol on {dataset}, users of target CTR {target}, judged on the {part} part",
+                    self.protocol
+                )
+            }
+            None => format!("{} protocol on {dataset}, judged on the {part} part", self.protocol),
         };
+        format!("{judged}, {}", self.computed_on())
+    }
+
+    /// Device and precision, as `on cuda:0 (NVIDIA H200) with tf32 products`.
+    pub fn computed_on(&self) -> String {
         let precision = if self.matmul == "float32" { "" } else { &format!(" with {} products", self.matmul) };
         let gpu = self.gpu.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-        format!("{judged}, on {}{gpu}{precision}", self.device)
+        format!("on {}{gpu}{precision}", self.device)
     }
 
     /// Whether any row has a change from the cloud.
@@ -127,26 +165,74 @@ impl Comparison {
     }
 }
 
+/// What a row is made of: a method's results on one model of one seed.
+struct Measured<'a> {
+    model: &'a String,
+    method: &'a String,
+    seed: u64,
+    users: u64,
+    users_per_second: f64,
+    metrics: &'a BTreeMap<String, Estimate>,
+    change: &'a BTreeMap<String, Estimate>,
+}
+
+impl<'a> Measured<'a> {
+    fn of_cell(cell: &'a CellRecord) -> Self {
+        Self {
+            model: &cell.model,
+            method: &cell.method,
+            seed: cell.seed,
+            users: cell.users_evaluated,
+            users_per_second: cell.users_per_second,
+            metrics: &cell.metrics,
+            change: &cell.change,
+        }
+    }
+
+    /// Speed is known of all users of a cell only.
+    fn of_point(point: &'a CurvePoint) -> Self {
+        Self {
+            model: &point.model,
+            method: &point.method,
+            seed: point.seed,
+            users: point.users,
+            users_per_second: 0.0,
+            metrics: &point.metrics,
+            change: &point.change,
+        }
+    }
+}
+
+/// One row per model and method.
+fn rows<'a>(measured: impl Iterator<Item = Measured<'a>>) -> Vec<ComparisonRow> {
+    let measured: Vec<Measured> = measured.collect();
+    in_order_of_appearance(&measured, |one| one.model)
+        .into_iter()
+        .flat_map(|(_, of_model)| in_order_of_appearance(of_model, |one| one.method))
+        .map(|(_, of_method)| ComparisonRow::over_seeds(&of_method))
+        .collect()
+}
+
 impl ComparisonRow {
     /// `cells` differ in their seed only and are not empty.
-    fn over_seeds(cells: &[&CellRecord]) -> Self {
-        let collect = |name: &str, of: fn(&CellRecord) -> &BTreeMap<String, Estimate>| -> Vec<Estimate> {
+    fn over_seeds(cells: &[&Measured]) -> Self {
+        let collect = |name: &str, of: for<'m> fn(&'m Measured) -> &'m BTreeMap<String, Estimate>| -> Vec<Estimate> {
             cells.iter().filter_map(|cell| of(cell).get(name).copied()).collect()
         };
-        let metrics = metrics_over_seeds(|name| collect(name, |cell| &cell.metrics));
+        let metrics = metrics_over_seeds(|name| collect(name, |cell| cell.metrics));
         let change = metrics
             .iter()
             .filter_map(|(&metric, summary)| {
-                let changes = collect(metric.name(), |cell| &cell.change);
+                let changes = collect(metric.name(), |cell| cell.change);
                 Some((metric, Change::over_seeds(metric, summary.value, &changes)?))
             })
             .collect();
-        let column = |of: fn(&CellRecord) -> f64| mean(&cells.iter().map(|cell| of(cell)).collect::<Vec<f64>>());
+        let column = |of: fn(&Measured) -> f64| mean(&cells.iter().map(|cell| of(cell)).collect::<Vec<f64>>());
         Self {
             model: cells[0].model.clone(),
             method: cells[0].method.clone(),
             seeds: cells.iter().map(|cell| cell.seed).collect(),
-            users_evaluated: column(|cell| cell.users_evaluated as f64).unwrap_or(0.0),
+            users_evaluated: column(|cell| cell.users as f64).unwrap_or(0.0),
             metrics,
             change,
             users_per_second: column(|cell| cell.users_per_second).filter(|&rate| rate > 0.0),

@@ -16,7 +16,7 @@ impl TableFormat for Csv {
     fn render(&self, comparison: &Comparison) -> Result<String, ReportError> {
         let mut text = line(&header());
         for row in &comparison.rows {
-            text.push_str(&line(&fields(&comparison.protocol, row)));
+            text.push_str(&line(&fields(comparison, row)));
         }
         Ok(text)
     }
@@ -24,7 +24,9 @@ impl TableFormat for Csv {
 
 fn header() -> Vec<String> {
     let mut names: Vec<String> =
-        ["protocol", "model", "method", "seeds", "users_evaluated", "users_per_second"].map(String::from).into();
+        ["protocol", "target_ctr", "model", "method", "seeds", "users_evaluated", "users_per_second"]
+            .map(String::from)
+            .into();
     for metric in Metric::ALL {
         for suffix in
             ["", "_sd", "_low", "_high", "_change", "_change_sd", "_change_low", "_change_high", "_change_mark"]
@@ -35,9 +37,10 @@ fn header() -> Vec<String> {
     names
 }
 
-fn fields(protocol: &str, row: &ComparisonRow) -> Vec<String> {
+fn fields(comparison: &Comparison, row: &ComparisonRow) -> Vec<String> {
     let mut fields = vec![
-        protocol.to_owned(),
+        comparison.protocol.clone(),
+        number(comparison.target_ctr),
         row.model.clone(),
         row.method.clone(),
         row.seeds.len().to_string(),

@@ -96,7 +96,7 @@ fn empty_record() -> RunRecord {
             driver: None,
         },
         config: serde_json::json!({ "seeds": [1, 2, 3], "device": "cpu" }),
-        dataset: serde_json::json!({ "name": "made-up", "split_hash": "00" }),
+        dataset: serde_json::json!({ "dataset": "made-up", "split_hash": "00" }),
         judged_part: "test".into(),
         global_ctr: GLOBAL_CTR,
         models: Vec::new(),
@@ -189,19 +189,19 @@ fn curve_point(
     let drift = target_ctr - GLOBAL_CTR;
     let better = 0.002 * position as f64;
     let harm = left_in * drift * drift + rng.random_range(-0.002..0.002);
-    let metrics = BTreeMap::from([
-        ("gauc".into(), 0.7190 + better - 0.02 * harm),
-        ("auc".into(), 0.7518 + better - 0.5 * harm),
-        ("logloss".into(), 0.5879 - better + 1.6 * harm),
-    ]);
+    let changes = [("gauc", -0.02 * harm), ("auc", -0.5 * harm), ("logloss", 1.6 * harm)];
+    let of_cloud = [0.7190 + better, 0.7518 + better, 0.5879 - better];
+    let metrics =
+        changes.iter().zip(of_cloud).map(|((name, change), cloud)| ((*name).into(), around(cloud + change, 0.01)));
+    let change = changes.iter().map(|(name, change)| ((*name).into(), around(*change, 0.002)));
     CurvePoint {
         model: model.into(),
         seed,
         method: method.into(),
         target_ctr,
         users: 905,
-        metrics,
-        change: BTreeMap::new(),
+        metrics: metrics.collect(),
+        change: if method == CLOUD { BTreeMap::new() } else { change.collect() },
     }
 }
 

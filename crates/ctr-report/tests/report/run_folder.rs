@@ -56,6 +56,24 @@ fn a_finished_run_has_all_its_files_and_no_other() {
     tables/natural.csv
     tables/natural.json
     tables/natural.md
+    tables/planted-drift-0.1.csv
+    tables/planted-drift-0.1.json
+    tables/planted-drift-0.1.md
+    tables/planted-drift-0.2.csv
+    tables/planted-drift-0.2.json
+    tables/planted-drift-0.2.md
+    tables/planted-drift-0.3.csv
+    tables/planted-drift-0.3.json
+    tables/planted-drift-0.3.md
+    tables/planted-drift-0.8.csv
+    tables/planted-drift-0.8.json
+    tables/planted-drift-0.8.md
+    tables/planted-drift-0.9.csv
+    tables/planted-drift-0.9.json
+    tables/planted-drift-0.9.md
+    tables/planted-drift-0.95.csv
+    tables/planted-drift-0.95.json
+    tables/planted-drift-0.95.md
     tables/planted-drift.csv
     tables/planted-drift.json
     tables/planted-drift.md
@@ -98,9 +116,9 @@ fn the_record_is_read_back_as_it_was() {
     record.schema_version = 99;
     folder.write_record(&record).expect("writable");
     let refused = RunRecord::read(&path);
-    assert!(matches!(refused, Err(ReportError::SchemaVersion { found: 99, expected: 2, .. })), "{refused:?}");
+    assert!(matches!(refused, Err(ReportError::SchemaVersion { found: 99, expected: 3, .. })), "{refused:?}");
 
-    fs::write(&path, "{\n  \"schema_version\": 2,\n  \"name\": 3\n}").expect("writable");
+    fs::write(&path, "{\n  \"schema_version\": 3,\n  \"name\": 3\n}").expect("writable");
     let message = RunRecord::read(&path).unwrap_err().to_string();
     assert!(message.contains("run.json is not a run record") && message.contains("line 3"), "{message}");
 }

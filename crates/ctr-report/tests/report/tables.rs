@@ -16,7 +16,7 @@ fn render(format: &dyn TableFormat, seeds: &[u64]) -> String {
 #[test]
 fn text_of_several_seeds() {
     insta::assert_snapshot!(render(&Text, &[1, 2, 3]), @r#"
-    planted-drift protocol, judged on the test part, on cpu
+    planted-drift protocol on made-up, judged on the test part, on cpu
     3 seeds; value±standard deviation over seeds, change from the cloud
                                          gauc                     auc                 logloss  users/s
     lr
@@ -34,7 +34,7 @@ fn text_of_several_seeds() {
 #[test]
 fn text_of_one_seed() {
     insta::assert_snapshot!(render(&Text, &[1]), @r#"
-    planted-drift protocol, judged on the test part, on cpu
+    planted-drift protocol on made-up, judged on the test part, on cpu
     one seed; value±half of its 95 % interval over users, change from the cloud
                                          gauc                     auc                 logloss  users/s
     lr
@@ -53,7 +53,7 @@ fn text_of_one_seed() {
 fn the_cloud_models_have_a_table_of_their_own() {
     let cloud = Comparison::of_cloud_models(&made_up::record(&[1, 2, 3], 2, 3));
     insta::assert_snapshot!(Text.render(&cloud).expect("representable"), @r#"
-    cloud models, judged on the whole test part, on cpu
+    cloud models on made-up, judged on the whole test part, on cpu
     3 seeds; value±standard deviation over seeds
              gauc            auc  logloss  ece  ndcg@10
     lr
@@ -62,7 +62,7 @@ fn the_cloud_models_have_a_table_of_their_own() {
       cloud        0.7625±0.0000
     "#);
     let markdown = Markdown.render(&cloud).expect("representable");
-    assert!(markdown.starts_with("## Cloud models, judged on the whole test part, on cpu\n"), "{markdown}");
+    assert!(markdown.starts_with("## Cloud models on made-up, judged on the whole test part, on cpu\n"), "{markdown}");
     assert!(!markdown.contains('▲'), "nothing changed: {markdown}");
 }
 
@@ -74,7 +74,7 @@ fn headings_say_where_and_how_exactly_it_was_computed() {
     let comparison = &Comparison::by_protocol(&record)[0];
     assert_eq!(
         comparison.heading(),
-        "natural protocol, judged on the test part, on cuda:0 (NVIDIA H200) with tf32 products"
+        "natural protocol on made-up, judged on the test part, on cuda:0 (NVIDIA H200) with tf32 products"
     );
     let json = Json.render(comparison).expect("representable");
     assert!(json.contains(r#""device": "cuda:0""#) && json.contains(r#""matmul": "tf32""#), "{json}");
@@ -93,7 +93,7 @@ fn text_never_passes_100_columns() {
 #[test]
 fn markdown_of_several_seeds() {
     insta::assert_snapshot!(render(&Markdown, &[1, 2, 3]), @r#"
-    ## Planted-drift protocol, judged on the test part, on cpu
+    ## Planted-drift protocol on made-up, judged on the test part, on cpu
 
     | model | method | gauc | auc_user_mean | auc | logloss | ne | ece | calibration_ratio | ndcg@10 | users/s |
     |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
@@ -160,8 +160,8 @@ fn csv_has_a_named_field_for_every_number_with_every_digit() {
     let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<&str>>());
     let header = lines.next().expect("a header");
     let rows: Vec<Vec<&str>> = lines.collect();
-    insta::assert_snapshot!(header[..15].join(" "), @"protocol model method seeds users_evaluated users_per_second gauc gauc_sd gauc_low gauc_high gauc_change gauc_change_sd gauc_change_low gauc_change_high gauc_change_mark");
-    assert_eq!(header.len(), 6 + 8 * 9);
+    insta::assert_snapshot!(header[..16].join(" "), @"protocol target_ctr model method seeds users_evaluated users_per_second gauc gauc_sd gauc_low gauc_high gauc_change gauc_change_sd gauc_change_low gauc_change_high gauc_change_mark");
+    assert_eq!(header.len(), 7 + 8 * 9);
     assert!(rows.iter().all(|row| row.len() == header.len()), "{csv}");
 
     let field = |row: usize, name: &str| rows[row][header.iter().position(|field| *field == name).expect("a field")];
@@ -172,6 +172,37 @@ fn csv_has_a_named_field_for_every_number_with_every_digit() {
     assert_eq!(field(1, "auc_change_high").parse(), Ok(change.high));
     assert_eq!(field(1, "auc_change_mark"), "worse");
     assert_eq!((field(0, "auc_change"), field(0, "users_per_second")), ("", ""));
+}
+
+#[test]
+fn the_users_of_each_planted_ctr_have_a_table_of_their_own() {
+    let mut record = made_up::record(&[1, 2], 2, 3);
+    for (point, auc) in record.curve.iter_mut().filter(|point| point.target_ctr == 0.3).zip([0.5, 0.625, 0.75, 0.25]) {
+        point.metrics.get_mut("auc").expect("auc").value = auc;
+    }
+    let comparisons = Comparison::by_target_ctr(&record);
+    let names: Vec<String> = comparisons.iter().map(Comparison::file_stem).collect();
+    let targets = ["0.1", "0.2", "0.3", "0.8", "0.9", "0.95"];
+    assert_eq!(names, targets.map(|target| format!("planted-drift-{target}")));
+
+    let text = Text.render(&comparisons[2]).expect("representable");
+    assert!(
+        text.starts_with(
+            "planted-drift protocol on made-up, users of target CTR 0.3, judged on the test part, on cpu\n"
+        ),
+        "{text}"
+    );
+    let csv = Csv.render(&comparisons[2]).expect("representable");
+    assert!(csv.lines().nth(1).is_some_and(|line| line.starts_with("planted-drift,0.3,lr,cloud,2,905,,")), "{csv}");
+    // Points come seed by seed, model by model, method by method: of lr 0.5, 0.625 and 0.75 in the first seed.
+    let rows = &comparisons[2].rows;
+    assert_eq!((rows.len(), rows[1].method.as_str(), rows[3].model.as_str()), (6, "none", "fm"));
+    let of_first_seed = Comparison::by_target_ctr(&{
+        record.curve.retain(|point| point.seed == 1);
+        record
+    });
+    assert_eq!(of_first_seed[2].rows[1].metrics[&Metric::Auc].value, 0.625);
+    assert_eq!(of_first_seed[2].rows[3].metrics[&Metric::Auc].value, 0.25);
 }
 
 #[test]

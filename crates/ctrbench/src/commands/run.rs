@@ -5,6 +5,7 @@ use crate::{
     cli::RunArgs,
     config::RunConfig,
     experiment::Experiment,
+    interrupt,
     progress::{Progress, write_line},
     threads::pool,
 };
@@ -19,7 +20,13 @@ pub fn run(args: &RunArgs) -> Result<()> {
         && let Some(record) = finished(folder)?
     {
         if !args.output.quiet {
-            write_line(&format!("{}: this run is finished; nothing is left to do", folder.display()));
+            let path = folder.display();
+            write_line(&format!("{path}: this run is finished; nothing is left to do"));
+            if was_edited(&record, folder) {
+                write_line(&format!(
+                    "its config.toml was changed since; a new run by it: ctrbench run {path}/config.toml"
+                ));
+            }
         }
         return show(&record, folder, args);
     }
@@ -67,6 +74,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
             None => RunFolder::create(&config.results_dir, &config.name, started)?,
         };
         let path = folder.path().display();
+        interrupt::say_how_to_go_on(folder.path(), args.output.quiet)?;
         progress.line(&format!("results go to {path}; a run that is stopped goes on with --resume {path}"));
         let record = Experiment::new(config, device, dataset, folder.clone(), started, &progress)?.run()?;
         progress.finish();
@@ -85,6 +93,13 @@ fn finished(folder: &Path) -> Result<Option<RunRecord>> {
     let record =
         RunRecord::read(&path).map_err(|error| anyhow!("{error}, or delete it: the resumed run writes it again"))?;
     Ok(Some(record).filter(|record| record.finished))
+}
+
+/// Whether the folder's configuration is another than the record's.
+fn was_edited(record: &RunRecord, folder: &Path) -> bool {
+    let edited =
+        RunConfig::load_resolved(folder).and_then(RunConfig::resolve).and_then(|now| Ok(serde_json::to_value(now)?));
+    edited.is_ok_and(|now| now != record.config)
 }
 
 fn show(record: &RunRecord, folder: &Path, args: &RunArgs) -> Result<()> {

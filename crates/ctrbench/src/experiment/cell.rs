@@ -1,6 +1,6 @@
 //! One cell of the comparison: a method's scores judged against the cloud's.
 
-use super::{curve::curve_points, records::CellLabel, records::excluded_counts};
+use super::{curve::Target, records::CellLabel, records::excluded_counts};
 use anyhow::Result;
 use ctr_data::Dataset;
 use ctr_metrics::{Bootstrap, Estimate, Metric, MetricError, Resampled, Scored, sample_logloss, user_auc};
@@ -13,7 +13,14 @@ pub struct Judge<'a> {
     pub tasks: &'a Tasks,
     pub labels: Vec<u8>,
     pub offsets: Vec<usize>,
-    bootstrap: &'a Bootstrap,
+    pub bootstrap: &'a Bootstrap,
+}
+
+/// What a method is held against: the cloud's logits, judged on all users and on those of each target CTR.
+pub struct Baseline<'a> {
+    pub logits: &'a [f32],
+    pub all_users: Resampled<'a>,
+    pub targets: Vec<(&'a Target, Resampled<'a>)>,
 }
 
 /// A cell, its part of the drift curve, and its rows of the per-user files.
@@ -36,13 +43,14 @@ impl<'a> Judge<'a> {
 }
 
 /// The baseline's own cell.
-pub fn judge_cloud(judge: &Judge, label: &CellLabel, baseline: &Resampled, logits: &[f32]) -> Outcome {
-    let cell = cell(judge, label, CLOUD, named(baseline.metrics()), BTreeMap::new());
+pub fn judge_cloud(judge: &Judge, label: &CellLabel, baseline: &Baseline) -> Outcome {
+    let cell = cell(judge, label, CLOUD, named(baseline.all_users.metrics()), BTreeMap::new());
     let seconds = vec![0.0; judge.tasks.users.len()];
+    let point = |(target, resampled): &(&Target, Resampled)| target.cloud_point(label, CLOUD, resampled);
     Outcome {
         cell,
-        curve: curve_points(judge, label, CLOUD, logits, None),
-        users: block(judge, label, CLOUD, logits, logits, &seconds),
+        curve: baseline.targets.iter().map(point).collect(),
+        users: block(judge, label, CLOUD, baseline.logits, baseline.logits, &seconds),
     }
 }
 
@@ -51,8 +59,7 @@ pub fn judge_method(
     judge: &Judge,
     label: &CellLabel,
     method: &Method,
-    baseline: &Resampled,
-    cloud_logits: &[f32],
+    baseline: &Baseline,
     tuned: &FineTuned,
     fine_tune_seconds: f64,
 ) -> Result<Outcome> {
@@ -61,12 +68,21 @@ pub fn judge_method(
         one_class_users_clamped: tuned.one_class_users_clamped,
         fine_tune_seconds,
         users_per_second: judge.tasks.users.len() as f64 / fine_tune_seconds,
-        ..cell(judge, label, &method.name, named(resampled.metrics()), named(resampled.change_from(baseline)?))
+        ..cell(
+            judge,
+            label,
+            &method.name,
+            named(resampled.metrics()),
+            named(resampled.change_from(&baseline.all_users)?),
+        )
+    };
+    let point = |(target, of_cloud): &(&Target, Resampled)| {
+        target.method_point(judge, label, &method.name, of_cloud, &tuned.logits)
     };
     Ok(Outcome {
         cell,
-        curve: curve_points(judge, label, &method.name, &tuned.logits, Some(cloud_logits)),
-        users: block(judge, label, &method.name, cloud_logits, &tuned.logits, &tuned.user_seconds),
+        curve: baseline.targets.iter().map(point).collect::<Result<_, _>>()?,
+        users: block(judge, label, &method.name, baseline.logits, &tuned.logits, &tuned.user_seconds),
     })
 }
 
@@ -92,7 +108,8 @@ fn cell(
     }
 }
 
-fn named<T>(by_metric: BTreeMap<Metric, T>) -> BTreeMap<String, T> {
+/// By the metrics' names.
+pub fn named<T>(by_metric: BTreeMap<Metric, T>) -> BTreeMap<String, T> {
     by_metric.into_iter().map(|(metric, value)| (metric.name().to_owned(), value)).collect()
 }
 

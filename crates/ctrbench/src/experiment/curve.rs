@@ -1,51 +1,92 @@
 //! The planted-drift curve: metrics of the users that share a target CTR.
 
-use super::{cell::Judge, records::CellLabel};
-use ctr_metrics::{Metric, Scored, evaluate};
+use super::{
+    cell::{Judge, named},
+    records::CellLabel,
+};
+use ctr_metrics::{Bootstrap, MetricError, Resampled, Scored};
+use ctr_personalize::Tasks;
 use ctr_report::CurvePoint;
 use std::collections::BTreeMap;
 
-/// One point per target CTR; none under a protocol that plants no drift. `cloud_logits` gives the change from the cloud.
-pub fn curve_points(
-    judge: &Judge,
-    label: &CellLabel,
-    method: &str,
-    logits: &[f32],
-    cloud_logits: Option<&[f32]>,
-) -> Vec<CurvePoint> {
-    let mut targets: Vec<f64> = judge.tasks.users.iter().filter_map(|task| task.target_ctr).collect();
-    targets.sort_by(f64::total_cmp);
-    targets.dedup();
-    let point = |target_ctr: f64| {
-        let users: Vec<usize> =
-            (0..judge.tasks.users.len()).filter(|&i| judge.tasks.users[i].target_ctr == Some(target_ctr)).collect();
-        let metrics = metrics_of(judge, &users, logits);
-        let cloud = cloud_logits.map(|logits| metrics_of(judge, &users, logits)).unwrap_or_default();
-        let change =
-            metrics.iter().filter_map(|(name, value)| Some((name.clone(), value - cloud.get(name)?))).collect();
+/// The users of one target CTR with their samples to rank.
+pub struct Target {
+    ctr: f64,
+    /// Positions in the tasks.
+    users: Vec<usize>,
+    labels: Vec<u8>,
+    offsets: Vec<usize>,
+    cloud_logits: Vec<f32>,
+}
+
+impl Target {
+    /// From the lowest target CTR to the highest; none under a protocol that plants no drift.
+    pub fn all(judge: &Judge, cloud_logits: &[f32]) -> Vec<Self> {
+        let mut ctrs: Vec<f64> = judge.tasks.users.iter().filter_map(|task| task.target_ctr).collect();
+        ctrs.sort_by(f64::total_cmp);
+        ctrs.dedup();
+        ctrs.into_iter().map(|ctr| Self::new(judge, cloud_logits, ctr)).collect()
+    }
+
+    fn new(judge: &Judge, cloud_logits: &[f32], ctr: f64) -> Self {
+        let Tasks { users, .. } = judge.tasks;
+        let users: Vec<usize> = (0..users.len()).filter(|&i| users[i].target_ctr == Some(ctr)).collect();
+        let offsets = users.iter().scan(0, |end, &user| {
+            *end += judge.offsets[user + 1] - judge.offsets[user];
+            Some(*end)
+        });
+        Self {
+            ctr,
+            labels: of_users(&judge.labels, &judge.offsets, &users),
+            offsets: std::iter::once(0).chain(offsets).collect(),
+            cloud_logits: of_users(cloud_logits, &judge.offsets, &users),
+            users,
+        }
+    }
+
+    /// Metrics of the cloud's logits, resampled over users.
+    pub fn resample_cloud(&self, bootstrap: &Bootstrap) -> Result<Resampled<'_>, MetricError> {
+        self.resample(&self.cloud_logits, bootstrap)
+    }
+
+    fn resample<'s>(&'s self, logits: &'s [f32], bootstrap: &Bootstrap) -> Result<Resampled<'s>, MetricError> {
+        Resampled::new(&Scored::new(logits, &self.labels, &self.offsets)?, bootstrap)
+    }
+
+    fn point(&self, label: &CellLabel, method: &str) -> CurvePoint {
         CurvePoint {
             model: label.model.into(),
             seed: label.seed,
             method: method.into(),
-            target_ctr,
-            users: users.len() as u64,
-            metrics,
-            change,
+            target_ctr: self.ctr,
+            users: self.users.len() as u64,
+            metrics: BTreeMap::new(),
+            change: BTreeMap::new(),
         }
-    };
-    targets.into_iter().map(point).collect()
+    }
+
+    /// The cloud's own point.
+    pub fn cloud_point(&self, label: &CellLabel, method: &str, baseline: &Resampled) -> CurvePoint {
+        CurvePoint { metrics: named(baseline.metrics()), ..self.point(label, method) }
+    }
+
+    /// A method's point, from its logits of all users.
+    pub fn method_point(
+        &self,
+        judge: &Judge,
+        label: &CellLabel,
+        method: &str,
+        baseline: &Resampled,
+        logits: &[f32],
+    ) -> Result<CurvePoint, MetricError> {
+        let logits = of_users(logits, &judge.offsets, &self.users);
+        let resampled = self.resample(&logits, judge.bootstrap)?;
+        let change = named(resampled.change_from(baseline)?);
+        Ok(CurvePoint { metrics: named(resampled.metrics()), change, ..self.point(label, method) })
+    }
 }
 
-fn metrics_of(judge: &Judge, users: &[usize], logits: &[f32]) -> BTreeMap<String, f64> {
-    let mut part = (Vec::new(), Vec::new(), vec![0]);
-    for &user in users {
-        let range = judge.offsets[user]..judge.offsets[user + 1];
-        part.0.extend_from_slice(&logits[range.clone()]);
-        part.1.extend_from_slice(&judge.labels[range]);
-        part.2.push(part.0.len());
-    }
-    // The scores were checked when the whole cell was judged, and every user of a task has samples to rank.
-    let metrics: BTreeMap<Metric, f64> =
-        Scored::new(&part.0, &part.1, &part.2).and_then(|scored| evaluate(&scored)).unwrap_or_default();
-    metrics.into_iter().map(|(metric, value)| (metric.name().to_owned(), value)).collect()
+/// What belongs to these users' samples, one user after the other.
+fn of_users<T: Copy>(samples: &[T], offsets: &[usize], users: &[usize]) -> Vec<T> {
+    users.iter().flat_map(|&user| &samples[offsets[user]..offsets[user + 1]]).copied().collect()
 }

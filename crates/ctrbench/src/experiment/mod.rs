@@ -12,13 +12,14 @@ use crate::{
 };
 use anyhow::{Result, bail};
 use candle_core::Device;
-use cell::{Judge, judge_cloud, judge_method};
+use cell::{Baseline, Judge, judge_cloud, judge_method};
 use cloud::{CloudModel, train_cloud};
 use ctr_data::Dataset;
 use ctr_nn::ModelInput;
 use ctr_personalize::{FineTuner, Method, Tasks, natural, planted_drift};
 use ctr_report::{RunFolder, RunRecord};
 use ctr_train::TrainError;
+use curve::Target;
 use results::Results;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -132,8 +133,14 @@ impl<'a> Experiment<'a> {
         let cloud_logits: Vec<f32> = tasks.judged_samples().iter().map(|&i| cloud.logits[i as usize]).collect();
         let label = records::CellLabel { model: name, seed, protocol: protocol.name() };
         let clock = Instant::now();
-        let baseline = judge.resample(&cloud_logits)?;
-        let outcome = judge_cloud(&judge, &label, &baseline, &cloud_logits);
+        let targets = Target::all(&judge, &cloud_logits);
+        let resampled = targets.iter().map(|target| Ok((target, target.resample_cloud(&config.bootstrap)?)));
+        let baseline = Baseline {
+            logits: &cloud_logits,
+            all_users: judge.resample(&cloud_logits)?,
+            targets: resampled.collect::<Result<_>>()?,
+        };
+        let outcome = judge_cloud(&judge, &label, &baseline);
         results.add_seconds("evaluate", clock.elapsed().as_secs_f64());
         results.add(outcome)?;
         progress.advance(1);
@@ -162,7 +169,7 @@ impl<'a> Experiment<'a> {
             fine_tune_seconds += seconds;
             results.add_seconds("fine-tune", seconds);
             let clock = Instant::now();
-            let outcome = judge_method(&judge, &label, method, &baseline, &cloud_logits, &tuned, seconds)?;
+            let outcome = judge_method(&judge, &label, method, &baseline, &tuned, seconds)?;
             results.add_seconds("evaluate", clock.elapsed().as_secs_f64());
             results.add(outcome)?;
             progress.advance(1);
