@@ -23,16 +23,21 @@ peers data_dir="":
     cargo build --release --workspace
     target/peers/bin/python peers/compare.py {{ if data_dir == "" { "" } else { "--data-dir " + quote(data_dir) } }}
 
-# Device tests, and ctrbench beside PyTorch on this machine's NVIDIA GPU (peers/README.md).
+# Device tests, a benchmark run, and ctrbench beside PyTorch on this machine's NVIDIA GPU (peers/README.md).
+[positional-arguments]
 gpu *options:
     @nvidia-smi --list-gpus || { echo "just gpu: nvidia-smi finds no NVIDIA GPU; the CUDA build alone is scripts/cuda-build.sh" >&2; exit 2; }
     scripts/cuda-build.sh tests
     [ -n "${PYTHON:-}" ] || { python3 -m venv target/peers && target/peers/bin/pip install --quiet -r peers/requirements.txt; }
-    PYTHON="${PYTHON:-target/peers/bin/python}" peers/gpu.sh "${CARGO_TARGET_DIR:-target/cuda}/release" {{ options }}
+    PYTHON="${PYTHON:-target/peers/bin/python}" peers/gpu.sh "${CARGO_TARGET_DIR:-target/cuda}/release" "$@"
 
 # Device tests of the CUDA build on a machine without a GPU (docs/devices.md).
 cuda-on-cpu:
     scripts/cuda-on-cpu.sh
+
+# `just gpu` on a machine without a GPU, with small sizes (docs/devices.md).
+gpu-rehearsal *options:
+    scripts/cuda-on-cpu.sh --rehearse {{ options }}
 
 # MovieLens-1M; data_dir holds the subfolder movielens-1m.
 movielens data_dir:

@@ -34,12 +34,20 @@ def main():
     parser.add_argument("--threads", type=int, help="2 on the CPU, all cores beside a GPU")
     parser.add_argument("--rounds", type=int, help="5, or 3 with --quick")
     parser.add_argument("--quick", action="store_true", help="on a GPU: fewer rounds and variants")
+    parser.add_argument(
+        "--rehearse",
+        action="store_true",
+        help="where a CPU stands in for the GPU (scripts/cuda-on-cpu.sh --rehearse): small sizes, one round, PyTorch on the CPU; "
+        "shows that everything runs and agrees, and measures nothing",
+    )
     parser.add_argument("--keep-going", action="store_true", help="go on after a case or variant that fails")
     parser.add_argument("--time-limit", type=float, default=float("inf"), help="seconds after which no case starts")
     parser.add_argument("--only", help="cases whose work and name contain this text, as in 'training, deepfm'")
     arguments = parser.parse_args()
     arguments.threads = arguments.threads or (os.cpu_count() if on_gpu(arguments) else 2)
-    arguments.rounds = arguments.rounds or (3 if arguments.quick else 5)
+    arguments.rounds = 1 if arguments.rehearse else arguments.rounds or (3 if arguments.quick else 5)
+    # PyTorch's device.
+    arguments.theirs = "cpu" if arguments.rehearse else arguments.device
     started = time.perf_counter()
 
     # Before PyTorch starts its threads; ctrbench inherits it.
@@ -56,7 +64,11 @@ def main():
 
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(1)
-    hardware = measure_hardware(arguments) | ({"gpu": gpu(arguments.device)} if on_gpu(arguments) else {})
+    hardware = measure_hardware(arguments)
+    if arguments.rehearse:
+        hardware["rehearsal"] = True
+    elif on_gpu(arguments):
+        hardware["gpu"] = gpu(arguments.device)
     kind = "gpu" if on_gpu(arguments) else "peers"
     out = arguments.out or pathlib.Path("reports") / kind / f"{datetime.date.today()}-{machine(hardware)}"
     versions = versions_of("torch", "numpy", "pandas", "scikit-learn", *(["triton"] if on_gpu(arguments) else []))
@@ -65,8 +77,11 @@ def main():
     clouds = tempfile.TemporaryDirectory()
     start = lambda export, job: Ours(arguments.bin / "ctrbench-peer", arguments.threads, export, job)
     if on_gpu(arguments):
-        listed = gpu_cases.cases(arguments.device, clouds.name, arguments.data_dir, arguments.quick)
-        variants_of = lambda *case: gpu_cases.variants(*case, start, arguments.device)
+        sizes = gpu_cases.REHEARSAL if arguments.rehearse else gpu_cases.Sizes()
+        # Quality has one size only, that of its dataset.
+        data_dir = None if arguments.rehearse else arguments.data_dir
+        listed = gpu_cases.cases(arguments.device, clouds.name, data_dir, arguments.quick, sizes)
+        variants_of = lambda *case: gpu_cases.variants(*case, start, arguments.theirs)
     else:
         listed = cases.cases(arguments.data_dir)
         variants_of = lambda *case: cases.variants(*case, arguments.data_dir, start)
@@ -188,7 +203,9 @@ def peak_gflops(torch, arguments):
     from device import matmul_in_bf16
 
     if on_gpu(arguments):
-        return gemm_gflops_of_pytorch(torch, arguments.device, 8192, torch.bfloat16 if matmul_in_bf16() else torch.float32)
+        side = 512 if arguments.rehearse else 8192
+        dtype = torch.bfloat16 if matmul_in_bf16() else torch.float32
+        return gemm_gflops_of_pytorch(torch, arguments.theirs, side, dtype)
     ours = measure_hardware(arguments)["peaks"]["gemm_gflops"]
     return max(ours, gemm_gflops_of_pytorch(torch, "cpu", 2048, torch.float32))
 
@@ -222,7 +239,9 @@ def commit():
 
 
 def machine(hardware):
-    """The GPU, or the processor and the number of threads, as part of a folder's name."""
+    """The GPU (in a rehearsal none), or the processor and the number of threads, as part of a folder's name."""
+    if "rehearsal" in hardware:
+        return "rehearsal"
     if "gpu" in hardware:
         return "-".join(re.findall(r"[a-z0-9]+", hardware["gpu"]["name"].lower()))
     words = re.findall(r"[a-z0-9]+", hardware["system"]["cpu_model"].lower())

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Device tests, machine record and comparison with PyTorch on an NVIDIA GPU, with finished binaries: no Rust is needed here.
+# Machine record, device tests, a benchmark run and the comparison with PyTorch on an NVIDIA GPU, with finished binaries: no Rust
+# is needed here.
 #
 # usage: peers/gpu.sh BIN_DIR [OUT] [options of compare.py, as --quick]
 #   BIN_DIR   folder of ctrbench, ctrbench-peer and, optionally, the device tests (`devices`, else deps/devices-*) and a
@@ -11,7 +12,8 @@
 #   CTRBENCH_COMMIT  commit of the binaries; by default what BIN_DIR/commit says, else git
 #   CTRBENCH_DATA    folder that holds movielens-1m; without it quality is left out
 #   TIME_LIMIT       seconds after which no case starts; default 420
-#   TEST_LIMIT       seconds for the device tests; default 120
+#   TEST_LIMIT       seconds for the device tests, and again for those that run alone; default 120
+#   RUN_LIMIT        seconds for the benchmark run; default 120
 set -uo pipefail
 
 bin=${1:?usage: peers/gpu.sh BIN_DIR [OUT] [options of compare.py]}
@@ -32,6 +34,11 @@ if [ -z "${CTRBENCH_COMMIT:-}" ] && [ -f "$bin/commit" ]; then
     CTRBENCH_COMMIT=$(cat "$bin/commit")
 fi
 [ -z "${CTRBENCH_COMMIT:-}" ] || export CTRBENCH_COMMIT
+# Where a CPU stands in for the GPU, of compare.py's options.
+smaller=()
+case " $* " in
+    *" --rehearse "*) smaller=(--set dataset.synthetic.users=100 --set training.epochs=1) ;;
+esac
 failed=()
 
 # Runs the rest of the line, and remembers the stage's name if that fails.
@@ -57,8 +64,20 @@ device_tests() {
     # One at a time; of the ignored two one takes all of the GPU's memory and one sets the precision of the whole process.
     (
         export CTRBENCH_REQUIRE_GPU=1
-        timeout "${TEST_LIMIT:-120}" "$tests" --test-threads 1 && timeout 60 "$tests" --test-threads 1 --ignored
+        timeout "${TEST_LIMIT:-120}" "$tests" --test-threads 1 && timeout "${TEST_LIMIT:-120}" "$tests" --test-threads 1 --ignored
     ) 2>&1 | tee "$out/device-tests.txt"
+}
+
+# The quickstart: every model and method, with the seconds of each phase in run.json.
+benchmark() {
+    local results
+    results=$(mktemp -d)
+    timeout "${RUN_LIMIT:-120}" "$bin/ctrbench" run "$here/../configs/quickstart.toml" --device cuda --no-progress \
+        "${smaller[@]}" --set "results_dir=\"$results\"" --set "dataset.cache_dir=\"$results/cache\"" | tee "$out/run.md" &&
+        cp "$results"/quickstart/*/run.json "$out"
+    local code=$?
+    rm -rf "$results"
+    return $code
 }
 
 machine() {
@@ -73,6 +92,7 @@ if [ -d "$libraries" ]; then
 fi
 stage "machine record" machine
 stage "device tests" device_tests
+stage "benchmark run" benchmark
 stage "comparison" "$python" "$here/compare.py" --device cuda --bin "$bin" --out "$out" --keep-going \
     --time-limit "${TIME_LIMIT:-420}" "$@"
 

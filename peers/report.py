@@ -94,6 +94,8 @@ def read(folder):
 
 def gpu_lines(hardware):
     """The card, where the comparison ran on one."""
+    if "rehearsal" in hardware:
+        return ["**A rehearsal without a GPU: its kernels ran on the CPU, and so did PyTorch. Speeds are left out; those in raw.csv say nothing.**", ""]
     if "gpu" not in hardware:
         return []
     card = hardware["gpu"]
@@ -138,6 +140,8 @@ def markdown(lines, hardware, versions):
         if "percentiles" in line:
             of = lambda name: " / ".join(map(number, line["percentiles"][name]))
             value = {"ctrbench": of("ctrbench"), "theirs": of(line["variant"])}
+        if "rehearsal" in hardware and line["measure"] in HIGHER_IS_BETTER:
+            value, ratio, share = {"ctrbench": "", "theirs": ""}, "", ""
         text.append(
             f"| {line['work']} | {line['case']} | {line['measure']} | {value['ctrbench']} | {line['variant'] or ''} | "
             f"{value['theirs']} | {ratio} | {share} | {difference} | {line['rounds']} |"

@@ -3,6 +3,7 @@
 # docs/devices.md says what that shows and what it does not.
 #
 # usage: scripts/cuda-on-cpu.sh                 the device tests, forwards and in a shuffled order, and lints
+#        scripts/cuda-on-cpu.sh --rehearse [OPTIONS]    `just gpu` with small sizes, PyTorch on the CPU too; OPTIONS are compare.py's
 #        scripts/cuda-on-cpu.sh ARGUMENTS...    ctrbench with these, as: run configs/quickstart.toml --device cuda
 #
 # environment:
@@ -48,6 +49,17 @@ export CUDA_HOME PATH="$CUDA_HOME/bin:$PATH" CUDA_COMPUTE_CAP=90 LD_LIBRARY_PATH
 # cudarc names every function of CUDA's libraries. One that is missing here ends the program where it is called.
 export RUSTFLAGS="${RUSTFLAGS:-} -C link-arg=-Wl,--unresolved-symbols=ignore-all -C relro-level=partial -C link-arg=-Wl,-z,lazy"
 
+if [ "${1:-}" = --rehearse ]; then
+    cd "$root"
+    if ! command -v just >/dev/null; then
+        echo "cuda-on-cpu.sh: \`just\` is missing; cargo install just, or pip install rust-just" >&2
+        exit 2
+    fi
+    # Slower than a GPU.
+    export TEST_LIMIT=${TEST_LIMIT:-900} RUN_LIMIT=${RUN_LIMIT:-900} TIME_LIMIT=${TIME_LIMIT:-1800}
+    rm -rf "$target/rehearsal"
+    exec just gpu "$target/rehearsal" "$@"
+fi
 if [ $# -gt 0 ]; then
     cargo build --release --features cuda --package ctrbench
     exec "$target/release/ctrbench" "$@"
