@@ -72,9 +72,11 @@ device_tests() {
 benchmark() {
     local results
     results=$(mktemp -d)
-    timeout "${RUN_LIMIT:-120}" "$bin/ctrbench" run "$here/../configs/quickstart.toml" --device cuda --no-progress \
-        "${smaller[@]}" --set "results_dir=\"$results\"" --set "dataset.cache_dir=\"$results/cache\"" | tee "$out/run.md" &&
-        cp "$results"/quickstart/*/run.json "$out"
+    # Started there, so that the record names no folder of this machine.
+    (
+        cd "$results" || exit
+        timeout "${RUN_LIMIT:-120}" "$bin/ctrbench" run "$here/../configs/quickstart.toml" --device cuda --no-progress "${smaller[@]}"
+    ) | tee "$out/run.txt" && cp "$results"/results/quickstart/*/run.json "$out"
     local code=$?
     rm -rf "$results"
     return $code

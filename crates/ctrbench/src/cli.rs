@@ -58,7 +58,7 @@ pub struct ConfigArgs {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// What happens to lines that cannot be read: error or skip.
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", value_parser = ["error", "skip"])]
     pub bad_rows: Option<String>,
 }
 
@@ -126,7 +126,7 @@ pub struct DatasetArgs {
     /// Name of the dataset (`ctrbench data list` has them all), or the path of a descriptor of your own, which ends in .toml.
     pub dataset: String,
     /// What happens to lines that cannot be read: error or skip.
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", value_parser = ["error", "skip"])]
     pub bad_rows: Option<String>,
     /// Folder that holds one subfolder per dataset name.
     #[arg(long, value_name = "DIR")]

@@ -284,9 +284,14 @@ pub fn without_rust_types(message: &str) -> String {
 
 /// What to give instead of a file that is not there.
 fn other_configurations() -> String {
-    let entries = fs::read_dir("configs").into_iter().flatten().flatten().map(|entry| entry.path());
+    let inside = |folder: &Path| -> Vec<PathBuf> {
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    };
     let is_toml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
-    let mut files: Vec<String> = entries.filter(is_toml).map(|path| path.display().to_string()).collect();
+    let entries = inside(Path::new("configs"));
+    let nested = entries.iter().flat_map(|path| inside(path));
+    let mut files: Vec<String> =
+        entries.iter().cloned().chain(nested).filter(is_toml).map(|path| path.display().to_string()).collect();
     files.sort();
     if files.is_empty() {
         return "without a file, `ctrbench run` takes the built-in quickstart".to_owned();
