@@ -61,5 +61,5 @@ fn remove_cache(config: &DatasetConfig) -> Result<()> {
 fn epoch(dataset: &Dataset, training: &TrainingConfig) -> Result<EpochReport> {
     let structure = sizes::model(Model::DeepFm, dataset, &[128, 64], &[])?;
     let trained = train(&*structure, "deepfm", dataset, training, SEED, &Device::Cpu, None, &mut |_| {})?;
-    Ok(trained.report.epochs[0])
+    Ok(trained.report.epochs[0].clone())
 }

@@ -56,7 +56,7 @@ pub fn run(arguments: &TrainingArguments, device: &Device, export: &Path) -> Res
     };
     let judged = |embedding_update| {
         let trained = epoch(embedding_update)?;
-        let report = trained.report.epochs[0];
+        let report = &trained.report.epochs[0];
         let auc = held_out_auc(&*structure, &trained.parameters, &dataset, device)?;
         Ok::<_, anyhow::Error>(
             json!({ "train_loss": report.train_loss, "held_out_loss": report.validation, "auc": auc }),

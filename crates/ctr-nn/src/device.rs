@@ -1,6 +1,6 @@
 //! Which device the tensors live on.
 
-use candle_core::Device;
+use candle_core::{Device, DeviceLocation};
 use std::{fmt, str::FromStr};
 use thiserror::Error;
 
@@ -52,6 +52,16 @@ pub enum DeviceError {
         /// What helps.
         remedy: &'static str,
     },
+}
+
+impl From<&Device> for DeviceChoice {
+    fn from(device: &Device) -> Self {
+        match device.location() {
+            DeviceLocation::Cpu => Self::Cpu,
+            DeviceLocation::Cuda { gpu_id } => Self::Cuda(gpu_id),
+            DeviceLocation::Metal { .. } => Self::Metal,
+        }
+    }
 }
 
 impl DeviceChoice {

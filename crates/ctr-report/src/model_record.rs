@@ -26,6 +26,8 @@ pub struct ModelRecord {
     pub train_seconds: f64,
     /// Training samples per second of training steps.
     pub train_rows_per_second: f64,
+    /// Devices that trained it, as `cuda:0`, in order: several where a run was resumed on another one.
+    pub train_devices: Vec<String>,
     /// Validation metric after each epoch.
     pub train_metric_history: Vec<f64>,
     /// Metrics on the whole judged part.

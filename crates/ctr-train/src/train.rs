@@ -14,7 +14,8 @@ use candle_core::{Device, Tensor, Var};
 use ctr_data::{Dataset, Split};
 use ctr_metrics::{Scored, gauc, logloss};
 use ctr_nn::{
-    BatchNorm, CtrModel, Kind, MatmulPrecision, NormStatistics, Parameters, RowOrder, Rows, Step, seeded_rng,
+    BatchNorm, CtrModel, DeviceChoice, Kind, MatmulPrecision, NormStatistics, Parameters, RowOrder, Rows, Step,
+    seeded_rng,
 };
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path, time::Instant};
 
 /// One pass over the training part.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
     /// Counts from 1.
     pub epoch: usize,
@@ -36,6 +37,8 @@ pub struct EpochReport {
     pub train_seconds: f64,
     /// Seconds spent on scoring the validation part.
     pub validation_seconds: f64,
+    /// Device that trained it, as `cuda:0`.
+    pub device: String,
 }
 
 /// An epoch that is known of.
@@ -152,12 +155,13 @@ pub fn train(
             learning_rate,
             train_seconds,
             validation_seconds: started.elapsed().as_secs_f64(),
+            device: DeviceChoice::from(device).to_string(),
         };
         let higher_is_better = if config.monitor == Monitor::Logloss { -value } else { value };
         if run.schedule.observe(epoch, higher_is_better, config.learning_rate_factor) {
             run.best = run.parameters.snapshot()?;
         }
-        run.epochs.push(report);
+        run.epochs.push(report.clone());
         finished = epoch == config.epochs || run.schedule.exhausted(config.patience);
         if let Some(path) = checkpoint {
             run.state(finished)?.save(path)?;

@@ -77,6 +77,7 @@ fn a_run_prints_tables_and_leaves_every_file() {
         serde_json::from_slice(&fs::read(run.join("run.json")).expect("readable")).expect("JSON");
     assert_eq!(record["finished"], true);
     assert_eq!(record["models"].as_array().map(Vec::len), Some(6));
+    assert_eq!(record["models"][5]["train_devices"], serde_json::json!(["cpu"]));
     // 3 models x 2 seeds x 2 protocols x (cloud + 3 methods)
     let cells = record["cells"].as_array().expect("cells");
     assert_eq!(cells.len(), 48);

@@ -118,6 +118,7 @@ fn model_record(model: &str, seed: u64) -> ModelRecord {
         optimizer: "adam".into(),
         train_seconds: 20.5,
         train_rows_per_second: 100_000.0,
+        train_devices: vec!["cpu".into()],
         train_metric_history: vec![0.75, 0.7625, 0.76],
         metrics: BTreeMap::from([("auc".into(), around(0.7625, 0.004))]),
     }

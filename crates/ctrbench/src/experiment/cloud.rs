@@ -95,6 +95,8 @@ fn model_record(
     metrics: BTreeMap<String, Estimate>,
 ) -> ModelRecord {
     let training = &experiment.config.training;
+    let mut train_devices: Vec<String> = report.epochs.iter().map(|epoch| epoch.device.clone()).collect();
+    train_devices.dedup();
     ModelRecord {
         model: name.into(),
         seed,
@@ -109,6 +111,7 @@ fn model_record(
         optimizer: format!("{:?}", training.optimizer.algorithm).to_lowercase(),
         train_seconds: report.train_seconds,
         train_rows_per_second: report.rows_per_second,
+        train_devices,
         train_metric_history: report.epochs.iter().map(|epoch| epoch.validation).collect(),
         metrics,
     }
