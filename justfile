@@ -36,8 +36,9 @@ cuda-on-cpu:
     scripts/cuda-on-cpu.sh
 
 # `just gpu` on a machine without a GPU, with small sizes (docs/devices.md).
+[positional-arguments]
 gpu-rehearsal *options:
-    scripts/cuda-on-cpu.sh --rehearse {{ options }}
+    scripts/cuda-on-cpu.sh --rehearse "$@"
 
 # MovieLens-1M; data_dir holds the subfolder movielens-1m.
 movielens data_dir:

@@ -44,6 +44,8 @@ def main():
     parser.add_argument("--time-limit", type=float, default=float("inf"), help="seconds after which no case starts")
     parser.add_argument("--only", help="cases whose work and name contain this text, as in 'training, deepfm'")
     arguments = parser.parse_args()
+    if arguments.rehearse and (not on_gpu(arguments) or arguments.rounds):
+        parser.error("--rehearse needs --device cuda, and takes one round")
     arguments.threads = arguments.threads or (os.cpu_count() if on_gpu(arguments) else 2)
     arguments.rounds = 1 if arguments.rehearse else arguments.rounds or (3 if arguments.quick else 5)
     # PyTorch's device.
@@ -73,7 +75,7 @@ def main():
     out = arguments.out or pathlib.Path("reports") / kind / f"{datetime.date.today()}-{machine(hardware)}"
     versions = versions_of("torch", "numpy", "pandas", "scikit-learn", *(["triton"] if on_gpu(arguments) else []))
     versions["ctrbench"] = commit()
-    earlier = read(out)
+    earlier = read(out, rehearsed=arguments.rehearse)
     clouds = tempfile.TemporaryDirectory()
     start = lambda export, job: Ours(arguments.bin / "ctrbench-peer", arguments.threads, export, job)
     if on_gpu(arguments):

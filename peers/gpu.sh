@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Machine record, device tests, a benchmark run and the comparison with PyTorch on an NVIDIA GPU, with finished binaries: no Rust
+# Machine record, device tests, the comparison with PyTorch and a benchmark run on an NVIDIA GPU, with finished binaries: no Rust
 # is needed here.
 #
 # usage: peers/gpu.sh BIN_DIR [OUT] [options of compare.py, as --quick]
@@ -28,17 +28,20 @@ here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python3}
 nvidia-smi --list-gpus || { echo "peers/gpu.sh: nvidia-smi finds no NVIDIA GPU, and there is nothing to measure" >&2; exit 2; }
 card=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -n 1 | tr 'A-Z ' 'a-z-' | tr -cd 'a-z0-9-')
-out=${out:-$here/../reports/gpu/$(date +%F)-${card:-unknown}}
+# Where a CPU stands in for the GPU (an option of compare.py), the benchmark run is a small one.
+smaller=() rehearsal=
+case " $* " in
+    *" --rehearse "*)
+        smaller=(--set dataset.synthetic.users=100 --set training.epochs=1)
+        rehearsal=-rehearsal
+        ;;
+esac
+out=${out:-$here/../reports/gpu/$(date +%F)-${card:-unknown}$rehearsal}
 mkdir -p "$out"
 if [ -z "${CTRBENCH_COMMIT:-}" ] && [ -f "$bin/commit" ]; then
     CTRBENCH_COMMIT=$(cat "$bin/commit")
 fi
 [ -z "${CTRBENCH_COMMIT:-}" ] || export CTRBENCH_COMMIT
-# Where a CPU stands in for the GPU, of compare.py's options.
-smaller=()
-case " $* " in
-    *" --rehearse "*) smaller=(--set dataset.synthetic.users=100 --set training.epochs=1) ;;
-esac
 failed=()
 
 # Runs the rest of the line, and remembers the stage's name if that fails.
@@ -70,14 +73,16 @@ device_tests() {
 
 # The quickstart: every model and method, with the seconds of each phase in run.json.
 benchmark() {
-    local results
-    results=$(mktemp -d)
+    local results code
+    results=$(mktemp -d) || return
     # Started there, so that the record names no folder of this machine.
     (
         cd "$results" || exit
         timeout "${RUN_LIMIT:-120}" "$bin/ctrbench" run "$here/../configs/quickstart.toml" --device cuda --no-progress "${smaller[@]}"
-    ) | tee "$out/run.txt" && cp "$results"/results/quickstart/*/run.json "$out"
-    local code=$?
+    ) | tee "$out/run.txt"
+    code=$?
+    # Complete at any time, also of a run that was stopped.
+    cp "$results"/results/quickstart/*/run.json "$out" || code=1
     rm -rf "$results"
     return $code
 }
@@ -94,9 +99,9 @@ if [ -d "$libraries" ]; then
 fi
 stage "machine record" machine
 stage "device tests" device_tests
-stage "benchmark run" benchmark
 stage "comparison" "$python" "$here/compare.py" --device cuda --bin "$bin" --out "$out" --keep-going \
     --time-limit "${TIME_LIMIT:-420}" "$@"
+stage "benchmark run" benchmark
 
 echo "Report: $out"
 if [ ${#failed[@]} -gt 0 ]; then

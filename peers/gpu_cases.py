@@ -33,7 +33,7 @@ class Sizes:
 
 
 # Small enough for a CPU in a GPU's place.
-REHEARSAL = Sizes(10_000, 512, 4_096, 96, 192, users_of_others=40, swept=(8, 32), held_out=4_096, steps_divisor=50)
+REHEARSAL = Sizes(10_000, 512, 4_096, 128, 256, users_of_others=40, swept=(8, 64), held_out=4_096, steps_divisor=50)
 
 
 def cases(device, clouds, data_dir, quick, sizes):

@@ -83,10 +83,12 @@ def summarize(rows, ready):
     return lines
 
 
-def read(folder):
-    """Rows and lines that a folder holds already."""
+def read(folder, rehearsed):
+    """Rows and lines that a folder holds already; a rehearsal's and a comparison's do not go together."""
     if not (folder / "summary.json").exists():
         return [], []
+    if ("rehearsal" in json.loads((folder / "summary.json").read_text())["hardware"]) != rehearsed:
+        raise SystemExit(f"{folder} holds {'a comparison' if rehearsed else 'a rehearsal'}: take another folder (--out), or remove it")
     with open(folder / "raw.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     return rows, json.loads((folder / "summary.json").read_text())["lines"]
@@ -95,7 +97,7 @@ def read(folder):
 def gpu_lines(hardware):
     """The card, where the comparison ran on one."""
     if "rehearsal" in hardware:
-        return ["**A rehearsal without a GPU: its kernels ran on the CPU, and so did PyTorch. Speeds are left out; those in raw.csv say nothing.**", ""]
+        return ["**A rehearsal without a GPU: its kernels ran on the CPU, and so did PyTorch. Speeds are left out here; those in the other files say nothing.**", ""]
     if "gpu" not in hardware:
         return []
     card = hardware["gpu"]

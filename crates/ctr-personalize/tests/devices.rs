@@ -520,17 +520,32 @@ fn every_model_fine_tuned(device: &Device) -> Result<()> {
     of::<ctr_dcn::DcnConfig>(device)
 }
 
-/// The same run twice: the same bytes, also with several chunks at a time. On a GPU that needs chunks of a constant size.
+/// The same run twice: the same bytes, of every model by both rules of training, also with layers that take statistics and with
+/// several chunks of users. On a GPU that needs chunks of a constant size.
 fn runs_repeat_bit_for_bit(device: &Device) -> Result<()> {
-    let cloud = Cloud::new::<ctr_deepfm::DeepFmConfig>(40);
-    let config = FineTuningConfig { deterministic: true, ..config(Algorithm::Adam, Some(7)) };
-    let bits = |logits: Vec<f32>| logits.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-    let run = || -> Result<_> {
-        let (_, logits, _) = trained(&*cloud.model, &cloud.dataset, &an_epoch(EmbeddingUpdate::Touched), device);
-        Ok((bits(logits), bits(cloud.tuned(&config, "logit-adjustment", device)?.logits)))
-    };
-    assert_eq!(run()?, run()?);
-    Ok(())
+    fn of<C: ModelConfig>(settings: &C, device: &Device) -> Result<()> {
+        let cloud = Cloud::of(settings, 20);
+        let bits = |logits: Vec<f32>| logits.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        let run = || -> Result<_> {
+            let trained = [EmbeddingUpdate::Touched, EmbeddingUpdate::All]
+                .map(|update| bits(trained(&*cloud.model, &cloud.dataset, &an_epoch(update), device).1));
+            let tuned = |chunk_users| -> Result<_> {
+                let config = FineTuningConfig { deterministic: true, ..config(Algorithm::Adam, chunk_users) };
+                Ok(bits(cloud.tuned(&config, "logit-adjustment", device)?.logits))
+            };
+            Ok((trained, tuned(Some(7))?, tuned(None)?))
+        };
+        assert_eq!(run()?, run()?, "{}", C::NAME);
+        Ok(())
+    }
+    let mlp = MlpConfig { batch_norm: true, activation: Activation::Dice, ..MlpConfig::default() };
+    of(&ctr_lr::LrConfig::default(), device)?;
+    of(&ctr_fm::FmConfig::default(), device)?;
+    of(&ctr_deepfm::DeepFmConfig::default(), device)?;
+    of(&ctr_deepfm::DeepFmConfig { mlp, ..Default::default() }, device)?;
+    of(&ctr_din::DinConfig::default(), device)?;
+    of(&ctr_dcn::DcnConfig::default(), device)?;
+    of(&ctr_dcn::DcnConfig { cross: ctr_dcn::Cross::Matrix, ..Default::default() }, device)
 }
 
 /// What the options for matrix products change: a little, and not nothing.

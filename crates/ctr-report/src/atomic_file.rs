@@ -22,6 +22,12 @@ pub(crate) fn write_with(path: &Path, write: impl FnOnce(&Path) -> Result<(), Re
     written
 }
 
+/// Whether [`write_with`] gives this name to a file that is being written, in this process or another.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    let process = name.strip_prefix('.').and_then(|rest| rest.split_once('.')).map(|(process, _)| process);
+    process.is_some_and(|process| !process.is_empty() && process.chars().all(|c| c.is_ascii_digit()))
+}
+
 /// Replaces the file at `path` by `bytes`.
 pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
     write_with(path, |temporary| fs::write(temporary, bytes).map_err(ReportError::io("write", path)))

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The file system refused.
-    #[error("cannot {action} {}: {cause}; check that the results folder (results_dir) is writable and the disk not full", path.display())]
+    #[error("cannot {action} {}: {cause}; check that the results folder (results_dir) can be read and written and the disk is not full", path.display())]
     Io {
-        /// What was tried: `create`, `write`, `rename`, `read`.
+        /// What was tried, as `write`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,

@@ -1,15 +1,16 @@
 //! The folder of one run: `<results>/<name>/<run-id>/`. Every file in it is complete at any time.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::atomic_file::write_bytes;
+use crate::atomic_file::{is_temporary, write_bytes};
 use crate::plot::write_figure;
 use crate::table::{Comparison, FILE_FORMATS};
 use crate::timestamp::rfc3339_utc;
-use crate::{ReportError, RunRecord, UserRows, plot, write_timings, write_users};
+use crate::{PLANTED_DRIFT, ReportError, RunRecord, UserRows, plot, write_timings, write_users};
 
 /// Where a run's results are written, by one process at a time.
 ///
@@ -59,7 +60,12 @@ impl RunFolder {
     pub fn open(path: &Path) -> Result<Self, ReportError> {
         let path = fs::canonicalize(path).map_err(ReportError::io("open", path))?;
         let run_id = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Self { _lock: lock(&path)?, path, run_id })
+        let folder = Self { _lock: lock(&path)?, path, run_id };
+        // What a killed process was writing. Nobody else writes here now.
+        for part in ["", "tables", "plots"] {
+            remove_files(&folder.path.join(part), is_temporary);
+        }
+        Ok(folder)
     }
 
     /// The folder.
@@ -121,12 +127,18 @@ impl RunFolder {
         let mut comparisons = vec![Comparison::of_cloud_models(record)];
         comparisons.extend(Comparison::by_protocol(record));
         comparisons.extend(Comparison::by_target_ctr(record));
+        let folder = self.path.join("tables");
+        let mut written = BTreeSet::new();
         for comparison in comparisons {
             for format in FILE_FORMATS {
-                let file = format!("tables/{}.{}", comparison.file_stem(), format.extension());
-                write_bytes(&self.path.join(file), format.render(&comparison)?.as_bytes())?;
+                let file = format!("{}.{}", comparison.file_stem(), format.extension());
+                write_bytes(&folder.join(&file), format.render(&comparison)?.as_bytes())?;
+                written.insert(file);
             }
         }
+        // Those of other target CTRs, where a run was resumed with other settings.
+        let of_a_target = format!("{PLANTED_DRIFT}-");
+        remove_files(&folder, |name| name.starts_with(&of_a_target) && !written.contains(name));
         Ok(())
     }
 
@@ -168,6 +180,15 @@ pub fn write_report(record: &RunRecord, users: &UserRows, folder: &RunFolder) ->
     }
     folder.write_tables(record)?;
     folder.write_plots(record, users)
+}
+
+/// Removes files of a folder by name, as far as that can be done: none of them is needed.
+fn remove_files(folder: &Path, is_superfluous: impl Fn(&str) -> bool) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(&is_superfluous) && entry.path().is_file() {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// The system takes the lock away when the process ends, however it ends.
@@ -220,7 +241,11 @@ mod tests {
         drop(first);
         assert!(matches!(RunFolder::open(&path), Err(ReportError::InUse { .. })));
         drop(clone);
+        let leftover = path.join(".4711.run.json");
+        fs::write(&leftover, "half").expect("writable");
+        fs::write(path.join(".hidden"), "a user's own").expect("writable");
         assert!(RunFolder::open(&path).is_ok());
+        assert!(!leftover.exists() && path.join(".hidden").exists());
     }
 
     #[test]

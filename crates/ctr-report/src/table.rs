@@ -11,7 +11,7 @@ mod text;
 pub use comparison::{Comparison, ComparisonRow};
 pub use csv::Csv;
 pub use json::Json;
-pub use mark::Mark;
+pub use mark::{FEWEST_USERS_TO_SHOW, Mark};
 pub use markdown::Markdown;
 pub use summary::{Change, Summary};
 pub use text::Text;

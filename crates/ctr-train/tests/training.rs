@@ -44,7 +44,7 @@ fn training_lowers_the_loss_and_ranks_the_validation_part() {
     let folder = tempfile::tempdir().expect("a folder");
     let dataset = dataset(folder.path());
     let report = run(&dataset, &config(6), None).expect("a trained model").report;
-    let (first, last) = (report.epochs[0], report.epochs[5]);
+    let (first, last) = (&report.epochs[0], &report.epochs[5]);
     assert!(last.train_loss < first.train_loss);
     assert!(report.epochs[report.best_epoch - 1].validation > 0.6, "{:?}", report.epochs);
     assert!(report.epochs.iter().all(|epoch| epoch.validation <= report.epochs[report.best_epoch - 1].validation));

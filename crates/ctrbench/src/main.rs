@@ -6,7 +6,6 @@ mod commands;
 mod config;
 mod experiment;
 mod hardware;
-mod interrupt;
 mod models;
 mod overrides;
 mod progress;

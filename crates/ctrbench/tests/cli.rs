@@ -119,6 +119,27 @@ fn the_curve_splits_the_users_of_its_cells(record: &serde_json::Value) {
     }
 }
 
+/// With one target CTR its users are all users, and so is the rest: values and intervals.
+#[test]
+fn a_curve_of_one_point_is_its_cell() {
+    let folder = TempDir::new().expect("a folder");
+    let set = ["models=['lr']", "protocols=['planted-drift']", "planted_drift.target_ctrs=[0.3]"];
+    tiny(folder.path())
+        .args(["--quiet", "--seed", "1"])
+        .args(set.iter().flat_map(|set| ["--set", set]))
+        .assert()
+        .success();
+    let record: serde_json::Value =
+        serde_json::from_slice(&fs::read(runs(folder.path())[0].join("run.json")).expect("readable")).expect("JSON");
+    let list = |name: &str| record[name].as_array().expect("a list");
+    assert_eq!((list("cells").len(), list("curve").len()), (4, 4));
+    for (cell, point) in list("cells").iter().zip(list("curve")) {
+        for key in ["method", "metrics", "change"] {
+            assert_eq!(cell[key], point[key], "{key}");
+        }
+    }
+}
+
 /// Settings are chosen without a look at the test part: the users' samples of the other part rank, and every table says so.
 #[test]
 fn a_run_judged_on_the_validation_part_says_so_and_never_touches_the_test_part() {
@@ -215,37 +236,35 @@ fn a_finished_run_is_shown_when_it_is_resumed() {
     assert!(message.contains("its config.toml was changed since") && again.stdout == first.stdout, "{message}");
 }
 
-/// Ctrl-C while a run works: what it says brings the run to its end. Before that nobody else may write into its folder.
+/// One process at a time writes into a run's folder.
 #[test]
-#[cfg(unix)]
-fn an_interrupted_run_says_how_it_goes_on() {
+fn a_run_that_another_process_works_on_is_refused() {
     let folder = TempDir::new().expect("a folder");
-    let long = [
-        "--no-progress",
-        "--set",
-        "models=['lr']",
-        "--set",
-        "training.epochs=100000",
-        "--set",
-        "training.patience=100000",
-    ];
     drop(tiny(folder.path()));
-    let mut run = std::process::Command::new(assert_cmd::cargo::cargo_bin("ctrbench"))
-        .arg("run")
-        .arg(folder.path().join("tiny.toml"))
-        .args(long)
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut lines = BufReader::new(run.stderr.take().expect("piped")).lines().map(|line| line.expect("UTF-8"));
-    assert!(lines.any(|line| line.contains("epoch 1:")), "it trains");
+    let mut run = Killed(
+        std::process::Command::new(assert_cmd::cargo::cargo_bin("ctrbench"))
+            .arg("run")
+            .arg(folder.path().join("tiny.toml"))
+            .args(["--no-progress", "--set", "models=['lr']"])
+            .args(["--set", "training.epochs=100000", "--set", "training.patience=100000"])
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("it starts"),
+    );
+    let stderr = BufReader::new(run.0.stderr.take().expect("piped"));
+    assert!(stderr.lines().any(|line| line.expect("UTF-8").contains("epoch 1:")), "it trains");
     let path = runs(folder.path()).remove(0);
     fails_with(ctrbench().args(["run", "--resume"]).arg(&path), &["is being written by another ctrbench"]);
-    let interrupt = std::process::Command::new("kill").args(["-INT", &run.id().to_string()]).status();
-    assert!(interrupt.is_ok_and(|status| status.success()));
-    let said = lines.last().expect("a line");
-    assert_eq!(run.wait().expect("it ended").code(), Some(130), "{said}");
-    assert_eq!(said, format!("stopped; the run goes on with: ctrbench run --resume {}", path.display()));
+}
+
+/// A process that does not outlive its test.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]

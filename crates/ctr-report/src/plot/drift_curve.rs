@@ -20,8 +20,9 @@ use crate::{CLOUD, CurvePoint};
 const METRICS: [Metric; 3] = [Metric::Gauc, Metric::Auc, Metric::LogLoss];
 const PANEL_WIDTH: i32 = 430;
 const PANEL_HEIGHT: i32 = 320;
-/// Between the whiskers of two methods at the same drift, pixels.
-const WHISKER_GAP: i32 = 2;
+/// Whiskers of all methods at one drift stand side by side within this share of the way to the next drift.
+const WHISKERS_SHARE: f64 = 0.85;
+const WIDEST_WHISKER_GAP_PIXELS: f64 = 3.0;
 const WHISKER_OPACITY: f64 = 0.6;
 
 /// The planted-drift curve of every model.
@@ -30,6 +31,8 @@ pub(crate) struct DriftCurve<'a> {
     methods: Vec<String>,
     seeds: usize,
     lines: Vec<Line<'a>>,
+    /// From the lowest to the highest.
+    drifts: Vec<f64>,
     drift_range: Range<f64>,
 }
 
@@ -64,12 +67,14 @@ impl<'a> DriftCurve<'a> {
                 }));
             }
         }
+        let drifts: Vec<f64> = targets.iter().map(|target| target - global_ctr).collect();
         Some(Self {
             models,
             methods: methods.into_iter().map(str::to_owned).collect(),
             seeds: seeds.len(),
             lines,
-            drift_range: padded_range(targets.into_iter().map(|target| target - global_ctr))?,
+            drift_range: padded_range(drifts.iter().copied())?,
+            drifts,
         })
     }
 
@@ -97,6 +102,7 @@ impl<'a> DriftCurve<'a> {
         if x.range.contains(&0.0) {
             dashed_line(canvas, &panel, &[(0.0, y.range.start), (0.0, y.range.end)], INK.mix(0.4))?;
         }
+        let gap = self.whisker_gap_pixels(|drift| panel.backend_coord(&(drift, y.range.start)).0);
         for curve in lines() {
             let position = self.methods.iter().position(|method| method == curve.method).unwrap_or(0);
             let marker = method_marker(curve.method, position);
@@ -107,8 +113,8 @@ impl<'a> DriftCurve<'a> {
             } else {
                 line(canvas, &panel, &points, stroke)?;
             }
-            let beside = WHISKER_GAP * (2 * position as i32 + 1 - self.methods.len() as i32) / 2;
-            for (drift, change) in &curve.points {
+            let beside = (gap * (position as f64 - (self.methods.len() - 1) as f64 / 2.0)).round() as i32;
+            for (drift, change) in curve.points.iter().filter(|(_, change)| change.low < change.high) {
                 let ends = [change.low, change.high].map(|end| panel.backend_coord(&(*drift, end)));
                 let whisker = ends.map(|(x, y)| (x + beside, y)).to_vec();
                 canvas.draw(&PathElement::new(whisker, marker.color.mix(WHISKER_OPACITY)))?;
@@ -118,6 +124,13 @@ impl<'a> DriftCurve<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Between the whiskers of two methods at the same drift.
+    fn whisker_gap_pixels(&self, pixel_of: impl Fn(f64) -> i32) -> f64 {
+        let pixels: Vec<i32> = self.drifts.iter().map(|&drift| pixel_of(drift)).collect();
+        let nearest = pixels.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap_or(PANEL_WIDTH);
+        (WHISKERS_SHARE * f64::from(nearest) / self.methods.len() as f64).min(WIDEST_WHISKER_GAP_PIXELS)
     }
 
     fn width(&self) -> i32 {

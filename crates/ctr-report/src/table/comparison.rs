@@ -119,10 +119,15 @@ impl Comparison {
         }
     }
 
-    /// What is compared, in a few words.
+    /// What is compared, where it was computed and how exactly.
     pub fn heading(&self) -> String {
+        format!("{}, {}", self.subject(), self.computed_on())
+    }
+
+    /// What is compared, in a few words.
+    pub fn subject(&self) -> String {
         let (dataset, part) = (&self.dataset, &self.judged_part);
-        let judged = match self.target_ctr {
+        match self.target_ctr {
             _ if self.protocol == CLOUD => format!("cloud models on {dataset}, judged on the whole {part} part"),
             Some(target) => {
                 format!(
@@ -131,8 +136,7 @@ impl Comparison {
                 )
             }
             None => format!("{} protocol on {dataset}, judged on the {part} part", self.protocol),
-        };
-        format!("{judged}, {}", self.computed_on())
+        }
     }
 
     /// Device and precision, as `on cuda:0 (NVIDIA H200) with tf32 products`.
@@ -220,11 +224,12 @@ impl ComparisonRow {
             cells.iter().filter_map(|cell| of(cell).get(name).copied()).collect()
         };
         let metrics = metrics_over_seeds(|name| collect(name, |cell| cell.metrics));
+        let fewest_users = cells.iter().map(|cell| cell.users).min().unwrap_or(0);
         let change = metrics
             .iter()
             .filter_map(|(&metric, summary)| {
                 let changes = collect(metric.name(), |cell| cell.change);
-                Some((metric, Change::over_seeds(metric, summary.value, &changes)?))
+                Some((metric, Change::over_seeds(metric, summary.value, &changes, fewest_users)?))
             })
             .collect();
         let column = |of: fn(&Measured) -> f64| mean(&cells.iter().map(|cell| of(cell)).collect::<Vec<f64>>());

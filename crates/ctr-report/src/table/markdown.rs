@@ -2,7 +2,7 @@
 
 use ctr_metrics::Metric;
 
-use super::{Comparison, ComparisonRow, Summary, TableFormat};
+use super::{Comparison, ComparisonRow, FEWEST_USERS_TO_SHOW, Summary, TableFormat};
 use crate::ReportError;
 
 /// GitHub-flavoured Markdown.
@@ -79,9 +79,9 @@ fn notes(comparison: &Comparison) -> String {
     }
     text.push_str("- `[low, high]`: 95 % interval by bootstrap over users, paired for changes, mean over seeds.\n");
     if comparison.has_changes() {
-        text.push_str(
-            "- ▲ better, ▼ worse: the interval of every seed excludes zero on that side. No mark: not shown.\n",
-        );
+        text.push_str(&format!(
+            "- ▲ better, ▼ worse: the interval of every seed excludes zero on that side. No mark: not shown, or fewer than {FEWEST_USERS_TO_SHOW} users.\n"
+        ));
     }
     if let Some(ceiling) = comparison.bayes_auc {
         text.push_str(&format!(

@@ -43,10 +43,10 @@ impl Summary {
 }
 
 impl Change {
-    /// `value` is the mean of the metric after the change.
-    pub(crate) fn over_seeds(metric: Metric, value: f64, changes: &[Estimate]) -> Option<Self> {
+    /// `value` is the mean of the metric after the change, `users` the users of the seed that has the fewest.
+    pub(crate) fn over_seeds(metric: Metric, value: f64, changes: &[Estimate], users: u64) -> Option<Self> {
         let summary = Summary::over_seeds(changes)?;
         let intervals: Vec<(f64, f64)> = changes.iter().map(|change| (change.low, change.high)).collect();
-        Some(Self { summary, mark: Mark::new(metric, value - summary.value, value, &intervals) })
+        Some(Self { summary, mark: Mark::new(metric, value - summary.value, value, &intervals, users) })
     }
 }

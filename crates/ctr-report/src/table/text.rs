@@ -21,7 +21,7 @@ impl TableFormat for Text {
     fn render(&self, comparison: &Comparison) -> Result<String, ReportError> {
         let first_column = first_column(comparison);
         let columns = columns_that_fit(comparison, width(&first_column));
-        let mut text = format!("{}\n{}\n", comparison.heading(), spread(comparison));
+        let mut text = format!("{}\n{}\n", heading(comparison), spread(comparison));
         let mut lines = vec![(String::new(), columns.iter().map(|column| column.header.clone()).collect())];
         for model in comparison.models() {
             lines.push((model.to_owned(), Vec::new()));
@@ -99,6 +99,15 @@ fn cell(row: &ComparisonRow, metric: Metric, aligns: bool) -> String {
         None => {}
     }
     cell
+}
+
+/// On two lines where one does not hold it.
+fn heading(comparison: &Comparison) -> String {
+    let heading = comparison.heading();
+    if heading.chars().count() <= WIDTH {
+        return heading;
+    }
+    format!("{},\n{}", comparison.subject(), comparison.computed_on())
 }
 
 fn half_width(summary: &Summary) -> f64 {

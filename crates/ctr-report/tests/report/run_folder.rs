@@ -124,6 +124,34 @@ fn the_record_is_read_back_as_it_was() {
 }
 
 #[test]
+fn tables_of_target_ctrs_that_are_no_more_go() {
+    let results = tempfile::tempdir().expect("a folder");
+    let folder = RunFolder::create(results.path(), "made-up", SystemTime::now()).expect("creatable");
+    let mut record = made_up::record(&[1], 1, 2);
+    folder.write_tables(&record).expect("writable");
+    fs::write(folder.path().join("tables/notes.md"), "a user's own").expect("writable");
+    record.curve.retain(|point| point.target_ctr == 0.9);
+    record.curve.iter_mut().for_each(|point| point.target_ctr = 0.85);
+    folder.write_tables(&record).expect("writable");
+    let left: Vec<String> = files(folder.path()).into_iter().filter(|file| file.ends_with(".md")).collect();
+    assert_eq!(
+        left,
+        ["cloud", "natural", "notes", "planted-drift-0.85", "planted-drift"].map(|name| format!("tables/{name}.md"))
+    );
+}
+
+/// Every method but the cloud has one at every target CTR of every panel.
+#[test]
+fn the_planted_drift_curve_has_whiskers() {
+    let results = tempfile::tempdir().expect("a folder");
+    let folder = RunFolder::create(results.path(), "made-up", SystemTime::now()).expect("creatable");
+    folder.write_plots(&made_up::record(&[1], 2, 3), &made_up::users(&[1], 2, 3, 10)).expect("writable");
+    let svg = fs::read_to_string(folder.path().join("plots/planted-drift-curve.svg")).expect("written");
+    let (models, metrics, methods, targets) = (2, 3, 2, 6);
+    assert_eq!(svg.matches("opacity=\"0.6\"").count(), models * metrics * methods * targets);
+}
+
+#[test]
 fn plots_repeat_byte_for_byte() {
     let results = tempfile::tempdir().expect("a folder");
     let (record, users) = (made_up::record(&[1], 1, 3), made_up::users(&[1], 1, 3, 100));

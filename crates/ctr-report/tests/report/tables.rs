@@ -82,11 +82,16 @@ fn headings_say_where_and_how_exactly_it_was_computed() {
 
 #[test]
 fn text_never_passes_100_columns() {
-    for comparison in Comparison::by_protocol(&made_up::record(&[1, 2, 3], 5, 12)) {
+    let mut record = made_up::record(&[1, 2, 3], 5, 12);
+    record.config = serde_json::json!({ "device": "cuda:0", "matmul": "tf32" });
+    record.system.gpu = Some("NVIDIA RTX 6000 Ada Generation".into());
+    record.dataset["dataset"] = "amazon-electronics".into();
+    for comparison in Comparison::by_protocol(&record) {
         let text = Text.render(&comparison).expect("representable");
         let widest = text.lines().map(|line| line.chars().count()).max();
         assert!(widest <= Some(100), "{widest:?}\n{text}");
         assert!(text.contains("users/s"), "{text}");
+        assert!(text.contains("test part,\non cuda:0 (NVIDIA RTX 6000 Ada Generation) with tf32 products\n"), "{text}");
     }
 }
 
@@ -115,7 +120,7 @@ fn markdown_of_several_seeds() {
 
     - `±`: sample standard deviation over seeds (n - 1).
     - `[low, high]`: 95 % interval by bootstrap over users, paired for changes, mean over seeds.
-    - ▲ better, ▼ worse: the interval of every seed excludes zero on that side. No mark: not shown.
+    - ▲ better, ▼ worse: the interval of every seed excludes zero on that side. No mark: not shown, or fewer than 20 users.
     - 5432 users evaluated.
     - `gauc`: mean over users of the user's own AUC, weighted by the user's judged samples. Left out: users without both classes among their judged samples.
     - `auc_user_mean`: plain mean over users of the user's own AUC. Left out: users without both classes among their judged samples.

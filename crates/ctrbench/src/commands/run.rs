@@ -5,36 +5,36 @@ use crate::{
     cli::RunArgs,
     config::RunConfig,
     experiment::Experiment,
-    interrupt,
     progress::{Progress, write_line},
     threads::pool,
 };
 use anyhow::{Error, Result, anyhow};
 use ctr_nn::OpenedDevice;
-use ctr_report::{RunFolder, RunRecord, table};
+use ctr_report::{ReportError, RunFolder, RunRecord, table};
 use std::{path::Path, time::SystemTime};
 
 /// Runs a whole experiment and prints the comparison tables and the folder of the results.
 pub fn run(args: &RunArgs) -> Result<()> {
-    if let Some(folder) = &args.resume
-        && let Some(record) = finished(folder)?
+    // Before anything in it is read, so that it stays as it is read.
+    let resumed = args.resume.as_deref().map(open).transpose()?;
+    if let Some(folder) = &resumed
+        && let Some(record) = finished(folder.path())?
     {
+        let folder = folder.path();
         if !args.output.quiet {
-            let path = folder.display();
-            write_line(&format!("{path}: this run is finished; nothing is left to do"));
+            write_line(&format!("{}: this run is finished; nothing is left to do", folder.display()));
             if was_edited(&record, folder) {
-                write_line(&format!(
-                    "its config.toml was changed since; a new run by it: ctrbench run {path}/config.toml"
-                ));
+                let config = shell_word(&folder.join("config.toml"));
+                write_line(&format!("its config.toml was changed since; a new run by it: ctrbench run {config}"));
             }
         }
         return show(&record, folder, args);
     }
-    let mut config = match &args.resume {
-        Some(folder) => RunConfig::load_resolved(folder)?,
+    let mut config = match &resumed {
+        Some(folder) => RunConfig::load_resolved(folder.path())?,
         None => RunConfig::load(&args.config)?,
     };
-    let began_on = args.resume.is_some().then(|| config.device.clone());
+    let began_on = resumed.is_some().then(|| config.device.clone());
     if let Some(seeds) = args.seed.map(|seed| vec![seed]).or_else(|| args.seeds.clone()) {
         config.seeds = seeds;
     }
@@ -48,7 +48,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     if let Some(threads) = args.threads {
         config.threads = threads;
     }
-    if let (Some(_), Some(data_dir)) = (&args.resume, &args.config.data_dir) {
+    if let (Some(_), Some(data_dir)) = (&resumed, &args.config.data_dir) {
         config.dataset.data_dir = Some(data_dir.clone());
     }
     let mut config = config.resolve()?;
@@ -69,19 +69,28 @@ pub fn run(args: &RunArgs) -> Result<()> {
         // Before the folder is made, so that missing or broken data leave none behind.
         let dataset = ctr_data::load(&config.dataset, &|message| progress.line(message))?;
         Experiment::check(&config, &dataset)?;
-        let folder = match &args.resume {
-            Some(path) => RunFolder::open(path)?,
+        let folder = match resumed {
+            Some(folder) => folder,
             None => RunFolder::create(&config.results_dir, &config.name, started)?,
         };
-        let path = folder.path().display();
-        interrupt::say_how_to_go_on(folder.path(), args.output.quiet)?;
-        progress.line(&format!("results go to {path}; a run that is stopped goes on with --resume {path}"));
+        let (path, word) = (folder.path().display(), shell_word(folder.path()));
+        progress.line(&format!("results go to {path}; a run that is stopped goes on with --resume {word}"));
         let record = Experiment::new(config, device, dataset, folder.clone(), started, &progress)?.run()?;
         progress.finish();
         Ok((record, folder))
     });
     let (record, folder) = record?;
     show(&record, folder.path(), args)
+}
+
+/// The folder of an earlier run, for this process alone.
+fn open(path: &Path) -> Result<RunFolder> {
+    RunFolder::open(path).map_err(|error| match error {
+        ReportError::Io { cause, .. } => {
+            anyhow!("--resume {}: not the folder of a run, as a run prints it at its end ({cause})", path.display())
+        }
+        other => other.into(),
+    })
 }
 
 /// The record of an earlier run that came to its end.
@@ -100,6 +109,15 @@ fn was_edited(record: &RunRecord, folder: &Path) -> bool {
     let edited =
         RunConfig::load_resolved(folder).and_then(RunConfig::resolve).and_then(|now| Ok(serde_json::to_value(now)?));
     edited.is_ok_and(|now| now != record.config)
+}
+
+/// A path as a shell takes it for one word.
+fn shell_word(path: &Path) -> String {
+    let path = path.display().to_string();
+    if path.chars().all(|c| c.is_alphanumeric() || "/._-+:@%".contains(c)) {
+        return path;
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
 }
 
 fn show(record: &RunRecord, folder: &Path, args: &RunArgs) -> Result<()> {
