@@ -80,7 +80,7 @@ impl Dcn {
         let steps = self.mlp.steps(context);
         let stack = DenseStack(&steps);
         // The vector form's one pass over each sample is for the CPU.
-        let is_one_pass = self.cross.kind == Cross::Vector && batch.ids.device().is_cpu();
+        let is_one_pass = self.cross.kind == Cross::Vector && ctr_nn::has_cpu_kernels(batch.ids.device());
         let Some(direct) = leaves.direct_gradients().filter(|_| !steps.is_empty() && is_one_pass) else {
             return Ok(None);
         };

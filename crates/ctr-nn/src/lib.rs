@@ -49,7 +49,7 @@ pub use model::{CtrModel, ModelConfig, ModelInput};
 pub use ops::{
     Backward, CrossGradients, Crossed, PADDING_ROW, Rows, VectorCross, add_fm_interaction_grad, affine, bce_backward,
     bce_with_logits, bias_add, dense_matmul, fm_interaction, fm_interaction_grad, gather_rows_as_variable,
-    interact_keys, repeat_as_variable, weighted_sum,
+    has_cpu_kernels, interact_keys, repeat_as_variable, weighted_sum,
 };
 pub use optimizer::{Algorithm, OptimizerConfig, Step};
 pub use parameters::{Group, Kind, ParameterSpec, Parameters};

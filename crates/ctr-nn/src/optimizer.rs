@@ -122,7 +122,7 @@ impl OptimizerConfig {
     /// If the memory cannot be had.
     pub fn new_touched_state(&self, parameter: &Tensor) -> Result<Option<Var>> {
         let state = self.new_state(parameter)?;
-        if let Some(state) = state.as_ref().filter(|state| state.device().is_cpu()) {
+        if let Some(state) = state.as_ref().filter(|state| ops::has_cpu_kernels(state.device())) {
             ops::in_place(state, |values| {
                 values.par_chunks_mut(TOUCHED_AT_ONCE).for_each(|part| part.fill(0.0));
                 Ok(())
@@ -143,7 +143,7 @@ impl OptimizerConfig {
         }
         let (count, row_len) = row_shape(parameter)?;
         rows.check(count)?;
-        if !parameter.device().is_cpu() {
+        if !ops::has_cpu_kernels(parameter.device()) {
             return self.step_plain(parameter, grad, state, rows, step);
         }
         if grad.dims() != parameter.dims() {
@@ -181,7 +181,7 @@ impl OptimizerConfig {
         if parameter.device().is_cuda() {
             return gradients.update_on_cuda(order, parameter, state.map(Var::as_tensor), self.update(step));
         }
-        if !parameter.device().is_cpu() {
+        if !ops::has_cpu_kernels(parameter.device()) {
             return self.step_rows_plain(parameter, gradients, order, state, step);
         }
         let (_, row_len) = row_shape(parameter)?;
@@ -205,7 +205,7 @@ impl OptimizerConfig {
         state: Option<&Var>,
         step: &Step,
     ) -> Result<()> {
-        if !parameter.device().is_cpu() {
+        if !ops::has_cpu_kernels(parameter.device()) {
             let grad = gradients.to_dense(order, parameter.dim(0)?)?;
             return self.step(parameter, &grad, state, &Rows::All, step);
         }

@@ -51,7 +51,7 @@ impl RowGradients {
         if device.is_cuda() {
             return order.on_cuda(self)?.sums(&self.values_by_position()?, rows);
         }
-        if !device.is_cpu() {
+        if !ops::has_cpu_kernels(device) {
             let (sums, touched) = self.summed_plain(order)?;
             return Tensor::zeros((rows, dim), sums.dtype(), device)?.index_add(&touched, &sums, 0);
         }
@@ -101,7 +101,7 @@ impl RowGradients {
             if dim == 0 || values.elem_count() != ids.elem_count() * dim {
                 bail!("gradients {:?} of ids {:?} do not fit a table {:?}", values.shape(), ids.shape(), table.shape());
             }
-            if !table.device().is_cpu() {
+            if !ops::has_cpu_kernels(table.device()) {
                 let (ids, values) = (ids.flatten_all()?, values.reshape(((), dim))?.contiguous()?);
                 let steps = ops::scatter_add_rows(&(values * -learning_rate)?, &ids, rows)?;
                 table.slice_set(&(table + steps)?, 0, 0)?;

@@ -100,8 +100,8 @@ pub struct RunArgs {
     /// Threads; 0 takes every core. The results do not depend on it (on a GPU with --deterministic).
     #[arg(long)]
     pub threads: Option<usize>,
-    /// Continue the run in this folder: its configuration is taken over, finished training is not repeated, and a run that is
-    /// finished is only shown.
+    /// Continue the run in this folder: its configuration is taken over, finished training is not repeated (fine-tuning is), and
+    /// a run that is finished is only shown.
     #[arg(long, value_name = "RUN_FOLDER", conflicts_with_all = ["config", "set", "seed", "seeds", "bad_rows", "matmul", "deterministic"])]
     pub resume: Option<PathBuf>,
     /// How to print.

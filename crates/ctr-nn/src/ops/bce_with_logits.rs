@@ -1,6 +1,6 @@
 //! Binary cross-entropy on logits, weighted, one sum per replica.
 
-use super::{f32_slice, precomputed};
+use super::{f32_slice, has_cpu_kernels, precomputed};
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, backprop::GradStore, bail};
 
 /// `sum_b w * (max(z, 0) - z * y + ln(1 + exp(-|z|)))` per replica.
@@ -14,7 +14,7 @@ use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, b
 /// # Errors
 /// If the shapes differ.
 pub fn bce_with_logits(logits: &Tensor, targets: &Tensor, weights: &Tensor) -> Result<Tensor> {
-    if logits.device().is_cpu() {
+    if has_cpu_kernels(logits.device()) {
         return logits.contiguous()?.apply_op3(&targets.contiguous()?, &weights.contiguous()?, BceWithLogits);
     }
     #[cfg(feature = "cuda")]
@@ -33,7 +33,7 @@ pub fn bce_with_logits(logits: &Tensor, targets: &Tensor, weights: &Tensor) -> R
 /// # Errors
 /// If the shapes differ.
 pub fn bce_backward(logits: &Tensor, targets: &Tensor, weights: &Tensor) -> Result<GradStore> {
-    if !logits.device().is_cpu() {
+    if !has_cpu_kernels(logits.device()) {
         return bce_with_logits(logits, targets, weights)?.backward();
     }
     let logits = logits.contiguous()?;

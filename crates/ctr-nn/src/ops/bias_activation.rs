@@ -1,6 +1,6 @@
 //! Bias and rectifier after a matrix product, in one pass forward and one backward.
 
-use super::f32_slice;
+use super::{f32_slice, has_cpu_kernels};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
 
@@ -23,7 +23,7 @@ pub fn bias_relu(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
 }
 
 fn apply(x: &Tensor, bias: &Tensor, relu: bool) -> Result<Tensor> {
-    if x.device().is_cpu() {
+    if has_cpu_kernels(x.device()) {
         return x.contiguous()?.apply_op2(&bias.contiguous()?, BiasActivation { relu });
     }
     let (replicas, batch, out) = x.dims3()?;

@@ -1,6 +1,6 @@
 //! The data-adaptive activation of the Deep Interest Network (Zhou et al. 2018, equation 3).
 
-use super::f32_slice;
+use super::{f32_slice, has_cpu_kernels};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 /// `p x + (1 - p) alpha x` with `x` and `p` `[R, B, features]` and `alpha` `[R, features]`.
@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 /// # Errors
 /// If the shapes do not fit.
 pub(crate) fn dice(x: &Tensor, p: &Tensor, alpha: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() {
+    if has_cpu_kernels(x.device()) {
         return x.contiguous()?.apply_op3(&p.contiguous()?, &alpha.contiguous()?, Dice);
     }
     plain(x, p, alpha)

@@ -1,6 +1,6 @@
 //! From one embedding per look-up to one per field: the mean of a field's values.
 
-use super::f32_slice;
+use super::{f32_slice, has_cpu_kernels};
 use crate::FieldMeans;
 #[cfg(feature = "cuda")]
 use crate::cuda;
@@ -11,7 +11,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 /// # Errors
 /// If the shapes do not fit.
 pub(crate) fn field_means(lookups: &Tensor, means: &FieldMeans) -> Result<Tensor> {
-    if lookups.device().is_cpu() {
+    if has_cpu_kernels(lookups.device()) {
         let op = Means { by_field: means.slots.by_field().to_vec() };
         return lookups.contiguous()?.apply_op2(&means.weights.contiguous()?, op);
     }

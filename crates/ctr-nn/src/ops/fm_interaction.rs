@@ -1,7 +1,7 @@
 //! The pairwise term of a factorization machine (Rendle 2010, equation 5).
 
 use super::width::{for_width, width};
-use super::{f32_slice, f32_slice_mut};
+use super::{f32_slice, f32_slice_mut, has_cpu_kernels};
 #[cfg(feature = "cuda")]
 use crate::cuda;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp3, Layout, Result, Shape, Tensor, bail};
@@ -13,7 +13,7 @@ use multiversion::multiversion;
 /// # Errors
 /// If the input is not of rank 4.
 pub fn fm_interaction(embeddings: &Tensor) -> Result<Tensor> {
-    if embeddings.device().is_cpu() {
+    if has_cpu_kernels(embeddings.device()) {
         return embeddings.contiguous()?.apply_op1(FmInteraction);
     }
     #[cfg(feature = "cuda")]

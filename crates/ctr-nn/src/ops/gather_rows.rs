@@ -3,7 +3,7 @@
 #[cfg(feature = "cuda")]
 use super::precomputed;
 use super::prefetch::{self, ROWS_AHEAD, prefetch};
-use super::{f32_slice, u32_slice, width::for_width};
+use super::{f32_slice, has_cpu_kernels, u32_slice, width::for_width};
 #[cfg(feature = "cuda")]
 use crate::cuda;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, Var, bail};
@@ -23,7 +23,7 @@ pub(crate) fn gather_rows(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
     if table.device().is_cuda() {
         return gather_on_cuda(table, ids);
     }
-    if table.device().is_cpu() {
+    if has_cpu_kernels(table.device()) {
         table.contiguous()?.apply_op2(&ids.contiguous()?, GatherRows)
     } else {
         let mut shape = ids.dims().to_vec();
@@ -145,7 +145,7 @@ impl CustomOp2 for GatherRows {
 /// # Errors
 /// If an id is out of range.
 pub(crate) fn scatter_add_rows(values: &Tensor, ids: &Tensor, rows: usize) -> Result<Tensor> {
-    if values.device().is_cpu() {
+    if has_cpu_kernels(values.device()) {
         return values.contiguous()?.apply_op2_no_bwd(&ids.contiguous()?, &ScatterAddRows { rows });
     }
     #[cfg(feature = "cuda")]
@@ -166,7 +166,7 @@ pub fn gather_rows_as_variable(table: &Tensor, ids: &Tensor) -> Result<Var> {
     if table.device().is_cuda() {
         return cuda::gather_rows_as_variable(&table, &ids);
     }
-    if !table.device().is_cpu() {
+    if !has_cpu_kernels(table.device()) {
         return Var::from_tensor(&gather_rows(&table, &ids)?);
     }
     let (storage, layout) = table.storage_and_layout();

@@ -1,6 +1,6 @@
 //! The part of an attention unit's input that differs from key to key.
 
-use super::f32_slice;
+use super::{f32_slice, has_cpu_kernels};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 /// `[k, q * k]` for every key: `query` `[R, B, D]` and `keys` `[R, B, L, D]` to `[R, B * L, 2 D]`.
@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 /// # Errors
 /// If the shapes do not fit.
 pub fn interact_keys(query: &Tensor, keys: &Tensor) -> Result<Tensor> {
-    if keys.device().is_cpu() {
+    if has_cpu_kernels(keys.device()) {
         return query.contiguous()?.apply_op2(&keys.contiguous()?, InteractKeys);
     }
     plain(query, keys)

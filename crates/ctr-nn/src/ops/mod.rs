@@ -58,10 +58,18 @@ pub use vector_cross::{CrossGradients, Crossed, VectorCross};
 pub use weighted_sum::weighted_sum;
 
 use candle_core::{CpuStorage, Device, Layout, Result, bail};
+use std::sync::OnceLock;
 
 /// Whether layers and look-ups may be nodes of their own here: the CPU and, if compiled in, CUDA have what these nodes are made of.
 pub(crate) fn has_kernels(device: &Device) -> bool {
-    device.is_cpu() || (cfg!(feature = "cuda") && device.is_cuda())
+    has_cpu_kernels(device) || (cfg!(feature = "cuda") && device.is_cuda())
+}
+
+/// Whether this is the CPU and its fused operations may run. With `CTRBENCH_PLAIN_OPS=1` in the environment they may not: then the
+/// CPU runs the chains of plain candle operations that Metal runs, so that these can be tested anywhere.
+pub fn has_cpu_kernels(device: &Device) -> bool {
+    static PLAIN: OnceLock<bool> = OnceLock::new();
+    device.is_cpu() && !*PLAIN.get_or_init(|| std::env::var_os("CTRBENCH_PLAIN_OPS").is_some_and(|value| value == "1"))
 }
 
 /// The contiguous `f32` values behind a CPU storage.

@@ -1,6 +1,6 @@
 //! The parametric rectifier (He et al. 2015).
 
-use super::f32_slice;
+use super::{f32_slice, has_cpu_kernels};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 /// `x` where positive, `alpha x` elsewhere: `x` `[R, B, features]`, one slope per replica and feature, `[R, features]`.
@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 /// # Errors
 /// If the shapes do not fit.
 pub fn prelu(x: &Tensor, alpha: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() {
+    if has_cpu_kernels(x.device()) {
         return x.contiguous()?.apply_op2(&alpha.contiguous()?, Prelu);
     }
     plain(x, alpha)
@@ -57,7 +57,7 @@ impl CustomOp2 for Prelu {
 
 /// The gradients of `x` and `alpha` from that of the output, all contiguous.
 pub(crate) fn prelu_backward(grad: &Tensor, x: &Tensor, alpha: &Tensor) -> Result<(Tensor, Tensor)> {
-    if !x.device().is_cpu() {
+    if !has_cpu_kernels(x.device()) {
         return plain_backward(grad, x, alpha);
     }
     Ok((grad.apply_op3_no_bwd(x, alpha, &InputGrad)?, grad.apply_op2_no_bwd(x, &SlopeGrad)?))

@@ -1,6 +1,6 @@
 //! The logistic function.
 
-use super::f32_slice;
+use super::{f32_slice, has_cpu_kernels};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 
 /// `1 / (1 + exp(-x))`.
@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 /// # Errors
 /// If memory runs out.
 pub(crate) fn sigmoid(x: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() {
+    if has_cpu_kernels(x.device()) {
         return x.contiguous()?.apply_op1(Sigmoid);
     }
     plain(x)

@@ -1,6 +1,6 @@
 //! Normalisation of features by mean and variance.
 
-use super::f32_slice;
+use super::{f32_slice, has_cpu_kernels};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 /// Mean and biased variance of each feature of `x` (`[R, B, features]`), each `[R, features]`, without gradient.
@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, S
 /// # Errors
 /// If `x` is not of rank 3.
 pub(crate) fn moments(x: &Tensor) -> Result<(Tensor, Tensor)> {
-    if x.device().is_cpu() {
+    if has_cpu_kernels(x.device()) {
         let both = x.contiguous()?.apply_op1_no_bwd(&Moments)?;
         return Ok((both.get(0)?, both.get(1)?));
     }
@@ -32,7 +32,7 @@ pub(crate) fn standardize(
     epsilon: f64,
     of_batch: bool,
 ) -> Result<Tensor> {
-    if x.device().is_cpu() {
+    if has_cpu_kernels(x.device()) {
         let inverse_std = (variance + epsilon)?.sqrt()?.recip()?.detach();
         let op = Standardize { of_batch };
         return x.contiguous()?.apply_op3(&mean.detach().contiguous()?, &inverse_std.contiguous()?, op);

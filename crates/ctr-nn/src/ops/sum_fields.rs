@@ -1,7 +1,7 @@
 //! The sum of one number per field.
 
 use super::prefetch::{self, ROWS_AHEAD, prefetch};
-use super::{check_ids, f32_slice, gather_rows, precomputed, u32_slice};
+use super::{check_ids, f32_slice, gather_rows, has_cpu_kernels, precomputed, u32_slice};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
 
 /// `[R, B, F, 1]` to `[R, B]`.
@@ -13,7 +13,7 @@ pub(crate) fn sum_fields(values: &Tensor) -> Result<Tensor> {
     if values.device().is_cuda() && !values.track_op() {
         return crate::cuda::sum_fields(&values.contiguous()?);
     }
-    if !values.device().is_cpu() {
+    if !has_cpu_kernels(values.device()) {
         return values.squeeze(3)?.sum(2);
     }
     // One after the other, as `sum_of_rows` adds; candle's sum has another order on every kind of processor.
@@ -41,7 +41,7 @@ pub(crate) fn sum_fields(values: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// If the table has more columns or an id is out of range.
 pub(crate) fn sum_of_rows(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
-    if table.device().is_cpu() {
+    if has_cpu_kernels(table.device()) {
         table.contiguous()?.apply_op2_no_bwd(&ids.contiguous()?, &SumOfRows)
     } else {
         sum_fields(&gather_rows(table, ids)?)

@@ -4,7 +4,7 @@
 //! samples, from `scale_0 = 1`, `shift_0 = 0`, `scale_{l+1} = scale_l (1 + x_0^T w_l) + shift_l^T w_l` and
 //! `shift_{l+1} = shift_l + b_l`. So a sample is read once, against all weights.
 
-use super::{f32_slice, in_place};
+use super::{f32_slice, has_cpu_kernels, in_place};
 use candle_core::{Result, Storage, Tensor, bail};
 
 /// Parameters of the layers, out of the graph.
@@ -49,7 +49,7 @@ impl VectorCross<'_> {
     /// Whether nothing has a gradient and all is on the CPU, so that the layers may be computed without a graph.
     pub fn is_out_of_graph(&self, x: &Tensor) -> bool {
         let parameters = self.weights.iter().chain(self.biases).chain([self.readout]);
-        x.device().is_cpu() && !x.track_op() && !parameters.into_iter().any(Tensor::track_op)
+        has_cpu_kernels(x.device()) && !x.track_op() && !parameters.into_iter().any(Tensor::track_op)
     }
 
     /// `x_L^T readout` for `x_0` `[R, B, features]`, contiguous and on the CPU.

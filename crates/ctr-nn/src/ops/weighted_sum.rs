@@ -1,6 +1,6 @@
 //! A sum of vectors, each with its own weight.
 
-use super::f32_slice;
+use super::{f32_slice, has_cpu_kernels};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 /// `sum_l w_l v_l`: `weights` `[R, B, L]` and `values` `[R, B, L, D]` to `[R, B, D]`.
@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 /// # Errors
 /// If the shapes do not fit.
 pub fn weighted_sum(weights: &Tensor, values: &Tensor) -> Result<Tensor> {
-    if values.device().is_cpu() {
+    if has_cpu_kernels(values.device()) {
         return weights.contiguous()?.apply_op2(&values.contiguous()?, WeightedSum);
     }
     plain(weights, values)

@@ -1,6 +1,6 @@
 //! Whether a change was shown, and which way.
 
-use ctr_metrics::Metric;
+use ctr_metrics::{Direction, Metric};
 use serde::{Deserialize, Serialize};
 
 /// Of fewer users nothing is shown: resamples of a handful of users hardly differ, so their intervals are too narrow.
@@ -25,7 +25,9 @@ impl Mark {
     pub(crate) fn new(metric: Metric, baseline: f64, value: f64, intervals: &[(f64, f64)], users: u64) -> Self {
         let above = intervals.iter().all(|(low, _)| *low > 0.0);
         let below = intervals.iter().all(|(_, high)| *high < 0.0);
-        if users < FEWEST_USERS_TO_SHOW || intervals.is_empty() || above == below {
+        // The interval is of the signed change. Across the best value it says nothing of which side lies nearer.
+        let crosses = metric.direction() == Direction::ClosestToOne && (baseline - 1.0) * (value - 1.0) < 0.0;
+        if users < FEWEST_USERS_TO_SHOW || intervals.is_empty() || above == below || crosses {
             Mark::NotShown
         } else if metric.direction().gain(baseline, value) > 0.0 {
             Mark::Better
@@ -64,6 +66,8 @@ mod tests {
         assert_eq!(Mark::new(Metric::LogLoss, 0.58, 0.54, &[(-0.05, -0.03)], 20), Mark::Better);
         assert_eq!(Mark::new(Metric::Auc, 0.80, 0.75, &[(-0.06, -0.04)], 20), Mark::Worse);
         assert_eq!(Mark::new(Metric::CalibrationRatio, 0.8, 0.95, &[(0.1, 0.2)], 20), Mark::Better);
+        let across = Mark::new(Metric::CalibrationRatio, 1.0255, 0.9769, &[(-0.06, -0.04)], 20);
+        assert_eq!(across, Mark::NotShown, "the distance from 1 hardly changed");
         assert_eq!(Mark::new(Metric::CalibrationRatio, 1.1, 1.3, &[(0.1, 0.3)], 20), Mark::Worse);
     }
 }

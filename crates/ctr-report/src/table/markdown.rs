@@ -80,8 +80,13 @@ fn notes(comparison: &Comparison) -> String {
     text.push_str("- `[low, high]`: 95 % interval by bootstrap over users, paired for changes, mean over seeds.\n");
     if comparison.has_changes() {
         text.push_str(&format!(
-            "- ▲ better, ▼ worse: the interval of every seed excludes zero on that side. No mark: not shown, or fewer than {FEWEST_USERS_TO_SHOW} users.\n"
+            "- ▲ better, ▼ worse: the interval of every seed excludes zero on that side. No mark: not shown, fewer than {FEWEST_USERS_TO_SHOW} users, or a `calibration_ratio` that went past 1.\n"
         ));
+    }
+    if comparison.target_ctr.is_some() && comparison.seeds() > 1 {
+        text.push_str(
+            "- Each seed assigns other users to this target CTR: a spread over seeds is one over users, too.\n",
+        );
     }
     if let Some(ceiling) = comparison.bayes_auc {
         text.push_str(&format!(

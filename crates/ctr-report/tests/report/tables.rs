@@ -120,7 +120,7 @@ fn markdown_of_several_seeds() {
 
     - `±`: sample standard deviation over seeds (n - 1).
     - `[low, high]`: 95 % interval by bootstrap over users, paired for changes, mean over seeds.
-    - ▲ better, ▼ worse: the interval of every seed excludes zero on that side. No mark: not shown, or fewer than 20 users.
+    - ▲ better, ▼ worse: the interval of every seed excludes zero on that side. No mark: not shown, fewer than 20 users, or a `calibration_ratio` that went past 1.
     - 5432 users evaluated.
     - `gauc`: mean over users of the user's own AUC, weighted by the user's judged samples. Left out: users without both classes among their judged samples.
     - `auc_user_mean`: plain mean over users of the user's own AUC. Left out: users without both classes among their judged samples.
