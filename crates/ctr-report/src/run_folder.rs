@@ -61,9 +61,11 @@ impl RunFolder {
         let path = fs::canonicalize(path).map_err(ReportError::io("open", path))?;
         let run_id = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let folder = Self { _lock: lock(&path)?, path, run_id };
-        // What a killed process was writing. Nobody else writes here now.
-        for part in ["", "tables", "plots"] {
-            remove_files(&folder.path.join(part), is_temporary);
+        // What a killed process was writing, if this is a run's folder. Nobody else writes here now.
+        if folder.path.join("config.toml").is_file() {
+            for part in ["", "tables", "plots"] {
+                remove_files(&folder.path.join(part), is_temporary);
+            }
         }
         Ok(folder)
     }
@@ -244,6 +246,8 @@ mod tests {
         let leftover = path.join(".4711.run.json");
         fs::write(&leftover, "half").expect("writable");
         fs::write(path.join(".hidden"), "a user's own").expect("writable");
+        assert!(RunFolder::open(&path).is_ok() && leftover.exists(), "no run's folder yet");
+        fs::write(path.join("config.toml"), "").expect("writable");
         assert!(RunFolder::open(&path).is_ok());
         assert!(!leftover.exists() && path.join(".hidden").exists());
     }
